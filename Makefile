@@ -1,0 +1,28 @@
+# `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint fmt up down
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+
+run: ## Run the pipeline, embedded
+	cargo run --release
+
+demo: ## Watch it work
+	cargo run --release -- demo
+
+test: ## Run every test
+	cargo test --workspace --locked
+
+lint: ## Check format, lints and dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: ## Format the code
+	cargo fmt --all
+
+up: ## Start real servers to play with
+	scripts/servers/servers up
+
+down: ## Stop them
+	scripts/servers/servers down
