@@ -1,0 +1,90 @@
+use serde::{Deserialize, Serialize};
+
+use crate::values::{DeliveryId, DriverName, Reason, Timestamp};
+
+/// What happened to a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// Intent: the courier is asked to bring the goods.
+    #[serde(rename = "delivery.requested")]
+    Requested {
+        /// The delivery.
+        delivery_id: DeliveryId,
+    },
+    /// Someone will bring them.
+    #[serde(rename = "delivery.assigned")]
+    Assigned {
+        /// The delivery.
+        delivery_id: DeliveryId,
+        /// Who.
+        driver_name: DriverName,
+        /// When.
+        estimated_delivery_time: Timestamp,
+    },
+    /// They will arrive at another time.
+    #[serde(rename = "delivery.eta-updated")]
+    EtaUpdated {
+        /// When.
+        estimated_delivery_time: Timestamp,
+    },
+    /// They have left the house: too late to cancel.
+    #[serde(rename = "delivery.dispatched")]
+    Dispatched {
+        /// The delivery.
+        delivery_id: DeliveryId,
+    },
+    /// They have arrived.
+    #[serde(rename = "delivery.delivered")]
+    Delivered {
+        /// The delivery.
+        delivery_id: DeliveryId,
+    },
+    /// They will not arrive.
+    #[serde(rename = "delivery.failed")]
+    Failed {
+        /// The delivery.
+        delivery_id: DeliveryId,
+        /// Why, in the courier's words.
+        reason: Reason,
+    },
+    /// It was called off in time.
+    #[serde(rename = "delivery.cancelled")]
+    Cancelled {
+        /// The delivery; none for the tombstone of a delivery that was never requested.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        delivery_id: Option<DeliveryId>,
+        /// Why.
+        reason: Reason,
+    },
+    /// It could not be called off any more.
+    #[serde(rename = "delivery.cancellation-refused")]
+    CancellationRefused {},
+}
+
+impl Event {
+    /// The name under which the fact is stored and published.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "delivery.requested",
+            Self::Assigned { .. } => "delivery.assigned",
+            Self::EtaUpdated { .. } => "delivery.eta-updated",
+            Self::Dispatched { .. } => "delivery.dispatched",
+            Self::Delivered { .. } => "delivery.delivered",
+            Self::Failed { .. } => "delivery.failed",
+            Self::Cancelled { .. } => "delivery.cancelled",
+            Self::CancellationRefused {} => "delivery.cancellation-refused",
+        }
+    }
+
+    /// True for the fact that stands where there was nothing to call off.
+    pub fn is_tombstone(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled {
+                delivery_id: None,
+                ..
+            }
+        )
+    }
+}
