@@ -1,0 +1,169 @@
+//! The bus of the embedded store: the logs themselves. The append is the publish; a topic has one
+//! partition, and an offset is a position.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{Position, Service};
+use futures::future::select_all;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{Bus, BusError, Delivered, Partition, Subscription};
+use crate::codec;
+use crate::event_store::{Checkpoint, EventStore, StoreError, StoredFact};
+
+/// The look that a subscription takes by itself, in case a change was missed.
+const SAFETY_POLL: Duration = Duration::from_secs(1);
+
+/// The feeds of the event stores.
+#[derive(Clone)]
+pub struct FeedBus {
+    stores: Vec<Arc<dyn EventStore>>,
+}
+
+impl FeedBus {
+    /// The feeds of `stores`.
+    pub fn new(stores: Vec<Arc<dyn EventStore>>) -> Self {
+        Self { stores }
+    }
+
+    fn store(&self, topic: Service) -> Result<&Arc<dyn EventStore>, BusError> {
+        let of_topic = |store: &&Arc<dyn EventStore>| store.service() == topic;
+        let missing = || BusError(format!("there is no store of {topic}"));
+        self.stores.iter().find(of_topic).ok_or_else(missing)
+    }
+}
+
+impl From<StoreError> for BusError {
+    fn from(e: StoreError) -> Self {
+        Self(e.to_string())
+    }
+}
+
+/// The name of a group's checkpoint in the store whose log it reads.
+fn checkpoint_of(group: &str) -> String {
+    format!("group:{group}")
+}
+
+#[async_trait]
+impl Bus for FeedBus {
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[Service],
+    ) -> Result<Box<dyn Subscription>, BusError> {
+        let mut feeds = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let store = self.store(*topic)?.clone();
+            let checkpoint = store.checkpoint(&checkpoint_of(group)).await?;
+            feeds.push(Feed {
+                changes: store.changes(),
+                read: checkpoint.unwrap_or_default().position,
+                ahead: VecDeque::new(),
+                store,
+            });
+        }
+        Ok(Box::new(FeedSubscription {
+            checkpoint: checkpoint_of(group),
+            feeds,
+        }))
+    }
+
+    async fn lag(&self, group: &str, topics: &[Service]) -> Result<Vec<(Service, u64)>, BusError> {
+        let mut lags = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let store = self.store(*topic)?;
+            let done = store.checkpoint(&checkpoint_of(group)).await?;
+            let done = done.unwrap_or_default().position;
+            lags.push((*topic, store.last_position().await?.saturating_sub(done)));
+        }
+        Ok(lags)
+    }
+}
+
+struct FeedSubscription {
+    checkpoint: String,
+    feeds: Vec<Feed>,
+}
+
+struct Feed {
+    store: Arc<dyn EventStore>,
+    changes: watch::Receiver<u64>,
+    read: Position,
+    /// Facts that were read and not handed out yet.
+    ahead: VecDeque<StoredFact>,
+}
+
+impl Feed {
+    async fn fill(&mut self, max: usize) -> Result<(), BusError> {
+        if self.ahead.is_empty() {
+            // Before the read, so that what is appended during it is seen next time.
+            self.changes.mark_unchanged();
+            let facts = self.store.read_log(self.read, max).await?;
+            self.read = facts.last().map_or(self.read, |fact| fact.position);
+            self.ahead.extend(facts);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, max: usize) -> impl Iterator<Item = Delivered> + '_ {
+        let partition = Partition {
+            topic: self.store.service(),
+            number: 0,
+        };
+        let some = self.ahead.len().min(max);
+        self.ahead.drain(..some).map(move |fact| Delivered {
+            partition,
+            offset: i64::try_from(fact.position).unwrap_or(i64::MAX),
+            key: codec::key_of(&fact.id).to_owned(),
+            fact,
+        })
+    }
+}
+
+#[async_trait]
+impl Subscription for FeedSubscription {
+    async fn poll(&mut self, max: usize) -> Result<Vec<Delivered>, BusError> {
+        loop {
+            for feed in &mut self.feeds {
+                feed.fill(max).await?;
+            }
+            // No await from here to the return: what is taken is handed out.
+            let share = max.div_ceil(self.feeds.len().max(1));
+            let records: Vec<_> = self
+                .feeds
+                .iter_mut()
+                .flat_map(|feed| feed.take(share))
+                .collect();
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            let changed = self
+                .feeds
+                .iter_mut()
+                .map(|feed| Box::pin(feed.changes.changed()));
+            // Whatever woke us, the next look tells.
+            drop(timeout(SAFETY_POLL, select_all(changed)).await);
+        }
+    }
+
+    async fn commit(&mut self, done: &[(Partition, i64)]) -> Result<(), BusError> {
+        for (partition, next) in done {
+            let below = next.saturating_sub(1);
+            let checkpoint = Checkpoint {
+                position: Position::try_from(below).unwrap_or_default(),
+                ..Checkpoint::default()
+            };
+            for feed in &self.feeds {
+                if feed.store.service() == partition.topic {
+                    let name = &self.checkpoint;
+                    feed.store.set_checkpoint(name, &checkpoint, None).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

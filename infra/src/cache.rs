@@ -1,0 +1,38 @@
+//! The cache: what only makes things faster. Losing it changes nothing else.
+
+mod local;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use local::LocalCache;
+
+/// How long a mark or a lock lives, by key.
+pub mod lives {
+    use std::time::Duration;
+
+    /// `payment:dedup:{eventId}`: a task that has come to its end.
+    pub const DEDUP: Duration = Duration::from_secs(24 * 3600);
+    /// `payment-lock:order:{orderId}`: a call to the provider that is on its way.
+    pub const PAYMENT_LOCK: Duration = Duration::from_secs(30);
+}
+
+/// Marks and locks that other processes may see. No method fails: a cache that does not answer is
+/// one that knows nothing.
+#[async_trait]
+pub trait Cache: Send + Sync + 'static {
+    /// True where `key` was marked and the mark lives. A mark is set only after the effect that
+    /// it stands for is durable.
+    async fn is_marked(&self, key: &str) -> bool;
+
+    /// Marks `key` for `life`.
+    async fn mark(&self, key: &str, life: Duration);
+
+    /// Takes the lock `key` for at most `life`; false where `owner` is not the one who has it. It
+    /// saves double work and guards nothing.
+    async fn lock(&self, key: &str, owner: &str, life: Duration) -> bool;
+
+    /// Gives the lock back, where `owner` has it.
+    async fn unlock(&self, key: &str, owner: &str);
+}

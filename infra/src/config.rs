@@ -1,0 +1,322 @@
+//! The configuration: defaults, then `waybill.toml`, then `WAYBILL_*` in the environment, then
+//! flags, each over the one before.
+//!
+//! Keys are flat and have one name everywhere: `payment_delay_ms` in the file is
+//! `WAYBILL_PAYMENT_DELAY_MS` in the environment and `--set payment_delay_ms=..` as a flag. An
+//! unknown key or a bad value names itself and where it was found, before anything is opened.
+
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::error::Kind;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde_json::Value;
+
+use crate::courier::Steps;
+use crate::lease::Terms;
+use crate::payment_provider::Simulated;
+
+pub use settings::{KEYS, Key, Settings};
+
+/// What everything is configured with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where the embedded store lives.
+    pub data_dir: PathBuf,
+    /// The HTTP side.
+    pub http: Http,
+    /// How orders are taken.
+    pub orders: Orders,
+    /// The payment provider.
+    pub payment: Simulated,
+    /// The courier.
+    pub courier: Courier,
+    /// Leases.
+    pub lease: Terms,
+    /// How long work in hand may take to finish when the process is asked to end.
+    pub drain: Duration,
+    /// What is logged: a level, or a filter such as `info,infra=debug`.
+    pub log: String,
+}
+
+/// The HTTP side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// Where the command API listens.
+    pub command_addr: SocketAddr,
+    /// Where the query API listens.
+    pub query_addr: SocketAddr,
+    /// How long a read waits for the view to have what `?after=` names.
+    pub fresh_wait: Duration,
+}
+
+/// How orders are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Orders {
+    /// How long an order may take until its delivery is requested, in milliseconds; 0 is for ever.
+    pub deadline_ms: u64,
+    /// How long replies are kept under their idempotency keys.
+    pub idempotency: Duration,
+}
+
+/// Who brings the goods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Courier {
+    /// A courier that plays one.
+    Simulated(Steps),
+    /// People, through the HTTP endpoints.
+    None,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("configuration: {key}{found}: {message}")]
+pub struct ConfigError {
+    /// Which key.
+    pub key: String,
+    /// Where it was found.
+    found: Found,
+    /// What was expected.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found(Option<String>);
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(source) => write!(f, " (in {source})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where values come from beside the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A file that has to exist; without one, `waybill.toml` is read where it does.
+    pub file: Option<PathBuf>,
+    /// Flags, as `key=value`.
+    pub set: Vec<String>,
+}
+
+/// A value and where it comes from.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Origin {
+    /// The key.
+    pub key: &'static str,
+    /// Its value.
+    pub value: Value,
+    /// `default`, the file, the environment or the flags.
+    pub source: String,
+    /// What it means.
+    pub help: &'static str,
+}
+
+impl Config {
+    /// Reads all sources.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key that is wrong.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let figment = figment(sources)?;
+        let settings: Settings = figment.extract().map_err(|e| describe(&figment, e))?;
+        Self::build(&settings).map_err(|(key, message)| ConfigError {
+            found: found(&figment, key),
+            key: key.to_owned(),
+            message,
+        })
+    }
+
+    /// Every key with its value and source.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key that is wrong.
+    pub fn origins(sources: &Sources) -> Result<Vec<Origin>, ConfigError> {
+        Self::load(sources)?;
+        let figment = figment(sources)?;
+        KEYS.iter()
+            .map(|key| {
+                let value = figment.extract_inner::<Value>(key.name);
+                Ok(Origin {
+                    key: key.name,
+                    value: value.map_err(|e| describe(&figment, e))?,
+                    source: found(&figment, key.name).0.unwrap_or_default(),
+                    help: key.help,
+                })
+            })
+            .collect()
+    }
+
+    fn build(settings: &Settings) -> Result<Self, (&'static str, String)> {
+        let ms = Duration::from_millis;
+        let addr = |key, text: &str| {
+            text.parse::<SocketAddr>().map_err(|_| {
+                (
+                    key,
+                    format!("'{text}' is not an address such as 127.0.0.1:8080"),
+                )
+            })
+        };
+        let within = |key, value: u64, range: std::ops::RangeInclusive<u64>| {
+            if range.contains(&value) {
+                return Ok(value);
+            }
+            let (min, max) = range.into_inner();
+            Err((key, format!("{value} is not between {min} and {max}")))
+        };
+        if settings.payment_provider != "simulated" {
+            let known = format!("'{}' is not one of: simulated", settings.payment_provider);
+            return Err(("payment_provider", known));
+        }
+        let rate = within(
+            "payment_success_rate",
+            settings.payment_success_rate,
+            0..=100,
+        )?;
+        let courier = match settings.courier.as_str() {
+            "simulated" => Courier::Simulated(Steps {
+                assign_ms: within("courier_assign_ms", settings.courier_assign_ms, 0..=DAY_MS)?,
+                dispatch_ms: within(
+                    "courier_dispatch_ms",
+                    settings.courier_dispatch_ms,
+                    0..=DAY_MS,
+                )?,
+                deliver_ms: within(
+                    "courier_deliver_ms",
+                    settings.courier_deliver_ms,
+                    0..=DAY_MS,
+                )?,
+            }),
+            "none" => Courier::None,
+            other => {
+                let known = format!("'{other}' is not one of: simulated, none");
+                return Err(("courier", known));
+            }
+        };
+        let days = within("idempotency_days", settings.idempotency_days, 1..=365)?;
+        let lasts = within("lease_ms", settings.lease_ms, 300..=60_000)?;
+        Ok(Self {
+            data_dir: settings.data_dir.clone(),
+            http: Http {
+                command_addr: addr("command_addr", &settings.command_addr)?,
+                query_addr: addr("query_addr", &settings.query_addr)?,
+                fresh_wait: ms(within("fresh_wait_ms", settings.fresh_wait_ms, 0..=60_000)?),
+            },
+            orders: Orders {
+                deadline_ms: within(
+                    "order_deadline_ms",
+                    settings.order_deadline_ms,
+                    0..=365 * DAY_MS,
+                )?,
+                idempotency: ms(days * DAY_MS),
+            },
+            payment: Simulated {
+                success_rate: u8::try_from(rate).unwrap_or(100),
+                delay: ms(within(
+                    "payment_delay_ms",
+                    settings.payment_delay_ms,
+                    0..=DAY_MS,
+                )?),
+                seed: settings.payment_seed,
+            },
+            courier,
+            lease: Terms {
+                lasts: ms(lasts),
+                renewed_every: ms(lasts * 3 / 10),
+            },
+            drain: ms(within("drain_ms", settings.drain_ms, 0..=600_000)?),
+            log: settings.log.clone(),
+        })
+    }
+}
+
+/// The file that is read where it exists.
+const FILE: &str = "waybill.toml";
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
+impl Default for Config {
+    /// What an empty configuration means.
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "a test builds it")]
+        Self::build(&Settings::default()).expect("the defaults are valid")
+    }
+}
+
+fn figment(sources: &Sources) -> Result<Figment, ConfigError> {
+    let mut figment = Figment::from(Serialized::defaults(Settings::default()));
+    let file = sources.file.clone();
+    let file = file.or_else(|| Path::new(FILE).exists().then(|| FILE.into()));
+    if let Some(path) = file {
+        check_readable(&path)?;
+        figment = figment.merge(Toml::file_exact(path));
+    }
+    figment = figment.merge(Env::prefixed("WAYBILL_"));
+    for flag in &sources.set {
+        let Some((key, value)) = flag.split_once('=') else {
+            return Err(ConfigError {
+                key: flag.clone(),
+                found: Found(Some("--set".into())),
+                message: "must have the form key=value".into(),
+            });
+        };
+        // The environment's syntax: 8 is a number, and what is nothing else is a text.
+        let value: figment::value::Value = value.parse().unwrap_or_else(|e| match e {});
+        figment = figment.merge(Serialized::global(key.trim(), value));
+    }
+    Ok(figment)
+}
+
+fn check_readable(path: &Path) -> Result<(), ConfigError> {
+    std::fs::metadata(path).map(drop).map_err(|e| ConfigError {
+        key: path.display().to_string(),
+        found: Found(None),
+        message: e.to_string(),
+    })
+}
+
+fn found(figment: &Figment, key: &str) -> Found {
+    Found(figment.find_metadata(key).map(source_name))
+}
+
+fn source_name(metadata: &figment::Metadata) -> String {
+    match (&metadata.source, metadata.name.as_ref()) {
+        (Some(figment::Source::File(path)), _) => path.display().to_string(),
+        (_, name) if name.contains("environment") => "the environment".into(),
+        (_, name) if name.contains("Settings") => "default".into(),
+        _ => "--set".into(),
+    }
+}
+
+fn describe(figment: &Figment, e: figment::Error) -> ConfigError {
+    let e = e
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| "unknown".to_owned().into());
+    let path = e.path.join(".");
+    let (key, message) = match &e.kind {
+        Kind::UnknownField(name, _) => (name.clone(), "there is no such key".to_owned()),
+        kind => (path, kind.to_string()),
+    };
+    let source = e.metadata.as_ref().map(source_name);
+    let found = Found(source.or_else(|| found(figment, &key).0));
+    let in_environment = found.0.as_deref() == Some("the environment");
+    let key = if in_environment {
+        format!("WAYBILL_{}", key.to_ascii_uppercase())
+    } else {
+        key
+    };
+    ConfigError {
+        key,
+        found,
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests;

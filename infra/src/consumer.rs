@@ -1,0 +1,290 @@
+//! Takes facts from the bus: in order for each key, many keys at once.
+//!
+//! A fact is done with once its effect is durable, or once it is parked; only then may the
+//! group's offset pass it, and the offset never passes one that is not (the contiguous prefix).
+//! So a crash repeats facts and never skips one: before the effect it is as if the fact had not
+//! come; between effect and offset it comes again, and the decider takes it as nothing.
+//!
+//! A fact that cannot be taken is parked, and later facts of its topic and key wait behind it in
+//! order; all other keys go on.
+
+mod fetch;
+mod lanes;
+mod ledger;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::{Recorded, Service};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::bus::{Bus, Delivered, Partition};
+use crate::clock;
+use crate::codec::{self, Unreadable};
+use crate::event_store::{EventStore, ParkedRow};
+use crate::failure::{Failure, MAX_ATTEMPTS, pauses};
+use fetch::Fetcher;
+use lanes::Lanes;
+use ledger::Ledger;
+
+/// Facts that are taken at once, each of another key: enough to fill a group commit.
+const CONCURRENCY: usize = 256;
+/// Facts that were polled and are not done with; past this the consumer polls no more.
+const PENDING: usize = 2048;
+/// Offsets are committed after so many facts, or when nothing is pending, or after the interval.
+const COMMIT_EVERY: usize = 512;
+const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
+/// Keys that may be parked for one group before its consumer reads their rows in parts.
+const PARKED_PAGE: usize = 100_000;
+
+/// What a consumer group does with a fact.
+#[async_trait]
+pub trait Take: Send + Sync + 'static {
+    /// Takes a fact; returns once the effect is durable. A fact may come again.
+    ///
+    /// # Errors
+    /// [`Failure`] says whether to try again.
+    async fn take(&self, fact: &Recorded) -> Result<(), Failure>;
+}
+
+/// A consumer group's member.
+pub struct Consumer {
+    /// The group.
+    pub group: String,
+    /// The services whose facts it takes.
+    pub topics: Vec<Service>,
+    /// Where they come from.
+    pub bus: Arc<dyn Bus>,
+    /// Where facts are parked that cannot be taken.
+    pub store: Arc<dyn EventStore>,
+    /// What is done with them.
+    pub take: Arc<dyn Take>,
+}
+
+impl Consumer {
+    /// Takes facts until `stop`; then finishes those in hand and commits what is done.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pauses = pauses();
+        while !stop.is_cancelled() {
+            let Err(e) = self.consume(&stop).await else {
+                continue;
+            };
+            tracing::warn!(group = self.group, error = %e, "the consumer starts anew");
+            let pause = pauses.next().unwrap_or_default();
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn consume(&self, stop: &CancellationToken) -> Result<(), Failure> {
+        let subscription = self.bus.subscribe(&self.group, &self.topics).await?;
+        let parked = self.store.parked(&self.group, None, PARKED_PAGE).await?;
+        let mut fetcher = Fetcher::start(subscription);
+        let mut run = Run {
+            consumer: self,
+            stop,
+            parked: parked.into_iter().map(|row| (row.topic, row.key)).collect(),
+            lanes: Lanes::default(),
+            ledger: Ledger::default(),
+            running: JoinSet::new(),
+        };
+        let mut tick = interval(COMMIT_INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(done) = run.running.join_next() => {
+                    run.finish(done)?;
+                    while let Some(done) = run.running.try_join_next() {
+                        run.finish(done)?;
+                    }
+                }
+                _ = tick.tick() => run.commit(&fetcher, 1).await,
+                records = fetcher.next(), if run.ledger.pending() < PENDING => {
+                    run.accept(records?);
+                }
+            }
+            run.start();
+            let enough = if run.ledger.pending() == 0 {
+                1
+            } else {
+                COMMIT_EVERY
+            };
+            run.commit(&fetcher, enough).await;
+        }
+        while let Some(done) = run.running.join_next().await {
+            run.finish(done)?;
+        }
+        run.commit(&fetcher, 1).await;
+        Ok(fetcher.close().await?)
+    }
+}
+
+/// One stay in the group.
+struct Run<'a> {
+    consumer: &'a Consumer,
+    stop: &'a CancellationToken,
+    parked: HashSet<(String, String)>,
+    lanes: Lanes,
+    ledger: Ledger,
+    running: JoinSet<Finished>,
+}
+
+struct Finished {
+    partition: Partition,
+    offset: i64,
+    key: String,
+    end: End,
+}
+
+enum End {
+    Taken,
+    Parked,
+    /// The process is stopping: the fact will come again.
+    Abandoned,
+}
+
+impl Run<'_> {
+    fn accept(&mut self, records: Vec<Delivered>) {
+        for record in records {
+            self.ledger.begin(record.partition, record.offset);
+            self.lanes.push(record);
+        }
+    }
+
+    fn start(&mut self) {
+        while self.running.len() < CONCURRENCY {
+            let Some(record) = self.lanes.next() else {
+                return;
+            };
+            let at = (record.partition.topic.name().to_owned(), record.key.clone());
+            let one = One {
+                take: self.consumer.take.clone(),
+                store: self.consumer.store.clone(),
+                group: self.consumer.group.clone(),
+                behind_parked: self.parked.contains(&at),
+                stop: self.stop.clone(),
+            };
+            self.running.spawn(one.run(record));
+        }
+    }
+
+    fn finish(&mut self, done: Result<Finished, tokio::task::JoinError>) -> Result<(), Failure> {
+        let done = done.map_err(|e| Failure::Unknown(e.to_string()))?;
+        let group = self.consumer.group.clone();
+        match done.end {
+            End::Taken => metrics::counter!("waybill_facts_taken_total", "group" => group),
+            End::Parked => {
+                let topic = done.partition.topic.name().to_owned();
+                self.parked.insert((topic, done.key.clone()));
+                metrics::counter!("waybill_facts_parked_total", "group" => group)
+            }
+            End::Abandoned => return Ok(()),
+        }
+        .increment(1);
+        self.ledger.end(done.partition, done.offset);
+        self.lanes.free(&done.key);
+        Ok(())
+    }
+
+    async fn commit(&mut self, fetcher: &Fetcher, enough: usize) {
+        if self.ledger.ended() >= enough {
+            fetcher.commit(self.ledger.prefixes()).await;
+            self.ledger.committed();
+        }
+    }
+}
+
+/// One fact on its way.
+struct One {
+    take: Arc<dyn Take>,
+    store: Arc<dyn EventStore>,
+    group: String,
+    behind_parked: bool,
+    stop: CancellationToken,
+}
+
+impl One {
+    async fn run(self, record: Delivered) -> Finished {
+        let end = tokio::select! {
+            end = self.take_or_park(&record) => end,
+            // What is being appended will be appended; the fact comes again and is a repeat.
+            () = self.stop.cancelled() => End::Abandoned,
+        };
+        Finished {
+            partition: record.partition,
+            offset: record.offset,
+            key: record.key,
+            end,
+        }
+    }
+
+    async fn take_or_park(&self, record: &Delivered) -> End {
+        if self.behind_parked {
+            return self
+                .park(record, "waiting", "a fact before it is parked", 0)
+                .await;
+        }
+        let fact = match codec::decode(&record.fact) {
+            Ok(fact) => fact,
+            Err(e @ Unreadable::Unknown { .. }) => {
+                return self
+                    .park(record, "unknown-version", &e.to_string(), 1)
+                    .await;
+            }
+            Err(e @ Unreadable::Broken(_)) => {
+                return self.park(record, "undecodable", &e.to_string(), 1).await;
+            }
+        };
+        let mut attempts = 0;
+        let mut pauses = pauses();
+        loop {
+            let (class, reason) = match self.take.take(&fact).await {
+                Ok(()) => return End::Taken,
+                Err(Failure::Permanent { class, reason }) => (Some(class), reason),
+                Err(Failure::Unavailable(reason)) => (None, reason),
+                Err(Failure::Unknown(reason)) => {
+                    attempts += 1;
+                    ((attempts >= MAX_ATTEMPTS).then_some("unknown"), reason)
+                }
+            };
+            if let Some(class) = class {
+                return self.park(record, class, &reason, attempts.max(1)).await;
+            }
+            tracing::debug!(group = self.group, fact = %fact.id, reason, "to be tried again");
+            sleep(pauses.next().unwrap_or_default()).await;
+        }
+    }
+
+    async fn park(&self, record: &Delivered, class: &str, reason: &str, attempts: u32) -> End {
+        let row = ParkedRow {
+            group: self.group.clone(),
+            topic: record.partition.topic.name().to_owned(),
+            key: record.key.clone(),
+            partition: record.partition.number,
+            offset: record.offset,
+            fact: Some(record.fact.id.to_string()),
+            class: class.to_owned(),
+            reason: reason.to_owned(),
+            attempts,
+            parked_at: clock::now(),
+        };
+        let mut pauses = pauses();
+        while let Err(e) = self.store.park(row.clone()).await {
+            tracing::warn!(group = self.group, error = %e, "a fact cannot be parked yet");
+            sleep(pauses.next().unwrap_or_default()).await;
+        }
+        tracing::error!(group = self.group, fact = %record.fact.id, class, reason, "parked");
+        End::Parked
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! The group commit: one thread that appends whatever waits, with one fsync.
+//!
+//! There is no timer: a lone client waits for its own fsync and no longer, and while that runs
+//! the next batch gathers. Each request of a batch is accepted or refused by itself, over the
+//! versions that the requests before it leave.
+//!
+//! A crash before the commit loses the batch, of which nobody was told; after it, everything is
+//! there and at most the answers are lost.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+
+use domain::values::Timestamp;
+use domain::{Position, Sequence, Service, StreamId};
+use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
+use tokio::sync::{mpsc, oneshot};
+
+use super::database::{Database, locked};
+use super::{from_json, keys, to_json};
+use crate::event_store::{Append, AppendError, DueRow, StoreError, StoredReply};
+
+/// Requests that may wait; one more is refused as overload. Twice what the HTTP side lets in, so
+/// that the process's own work finds room beside it.
+const QUEUE: usize = 4096;
+/// Requests of one commit: larger ones gain nothing and keep the first waiting.
+const BATCH: usize = 1024;
+
+type Answer = Result<Position, AppendError>;
+type Keyed = Vec<(Vec<u8>, DueRow)>;
+
+struct Job {
+    service: Service,
+    what: What,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What changes facts or due rows goes through the one writer, so that none of it races.
+enum What {
+    Append(Append),
+    PutBack(DueRow),
+}
+
+/// The way to the writer thread.
+pub struct Writer {
+    queue: mpsc::Sender<Job>,
+    jobs: Mutex<Option<mpsc::Receiver<Job>>>,
+}
+
+impl Writer {
+    pub fn new() -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        Self {
+            queue,
+            jobs: Mutex::new(Some(jobs)),
+        }
+    }
+
+    /// Starts the thread. It ends when the last handle of the database is dropped.
+    pub fn start(db: &Arc<Database>) -> Result<(), StoreError> {
+        let Some(jobs) = locked(&db.writer().jobs).take() else {
+            return Ok(());
+        };
+        let db = Arc::downgrade(db);
+        let started = thread::Builder::new()
+            .name("waybill-writer".into())
+            .spawn(move || run(&db, jobs));
+        started
+            .map(drop)
+            .map_err(|e| StoreError::Unavailable(e.to_string()))
+    }
+
+    pub async fn append(&self, service: Service, request: Append) -> Answer {
+        request.check()?;
+        self.send(service, What::Append(request)).await
+    }
+
+    pub async fn put_back(&self, service: Service, row: DueRow) -> Answer {
+        self.send(service, What::PutBack(row)).await
+    }
+
+    async fn send(&self, service: Service, what: What) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            service,
+            what,
+            answer,
+        };
+        self.queue
+            .try_send(job)
+            .map_err(|_| StoreError::Overloaded)?;
+        let gone = |_| StoreError::Unavailable("the writer has stopped".into());
+        answered.await.map_err(gone)?
+    }
+}
+
+fn run(db: &Weak<Database>, mut jobs: mpsc::Receiver<Job>) {
+    let mut waiting = Vec::with_capacity(BATCH);
+    while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
+        let Some(db) = db.upgrade() else { return };
+        commit(&db, waiting.drain(..));
+    }
+}
+
+fn commit(db: &Database, jobs: impl ExactSizeIterator<Item = Job>) {
+    metrics::histogram!("waybill_append_batch_size").record(jobs.len() as f64);
+    let mut draft = Draft::new(db);
+    let mut accepted = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let added = match job.what {
+            What::Append(request) => draft.add(job.service, request),
+            What::PutBack(row) => draft.put_back(job.service, row),
+        };
+        match added {
+            Ok(last) => accepted.push((job.answer, last)),
+            // The caller may have gone away; that is no concern of the others.
+            Err(refusal) => drop(job.answer.send(Err(refusal))),
+        }
+    }
+    let result = draft.commit();
+    for (answer, last) in accepted {
+        let told = result.clone().map(|()| last).map_err(AppendError::from);
+        drop(answer.send(told));
+    }
+}
+
+/// A change of the times that are kept in memory, made once the batch is durable.
+enum AgendaChange {
+    Add(Timestamp, String),
+    Remove(Timestamp, String),
+}
+
+/// What a batch is going to change.
+struct Draft<'a> {
+    db: &'a Database,
+    batch: WriteBatch,
+    versions: HashMap<StreamId, Sequence>,
+    replies: HashMap<Vec<u8>, StoredReply>,
+    last: [Position; 4],
+    /// Due rows as the batch leaves them; `None` for a settled one.
+    due: HashMap<Vec<u8>, Option<DueRow>>,
+    agenda: Vec<(Service, AgendaChange)>,
+    touched: [bool; 4],
+}
+
+impl<'a> Draft<'a> {
+    fn new(db: &'a Database) -> Self {
+        Self {
+            db,
+            batch: db.engine().batch().durability(Some(PersistMode::SyncData)),
+            versions: HashMap::new(),
+            replies: HashMap::new(),
+            last: Service::ALL.map(|service| *locked(&db.of(service).last)),
+            due: HashMap::new(),
+            agenda: vec![],
+            touched: [false; 4],
+        }
+    }
+
+    /// Adds a request, or refuses it and leaves the draft as it was.
+    fn add(&mut self, service: Service, request: Append) -> Answer {
+        if let Some(reply) = &request.reply {
+            self.check_key(service, reply)?;
+        }
+        for (stream, expected) in &request.expect {
+            if !self.is_at(service, stream, *expected)? {
+                return Err(AppendError::Conflict(stream.clone()));
+            }
+        }
+        // Everything that can fail comes before the first change.
+        let replies = request
+            .reply
+            .map(|reply| Ok::<_, StoreError>((reply_key(service, &reply), to_json(&reply)?, reply)))
+            .transpose()?;
+        let settles = self.find_settled(service, &request.settles)?;
+        let opens = self.find_opened(service, request.opens)?;
+
+        self.touched[service as usize] = true;
+        if let Some((key, row, reply)) = replies {
+            self.batch.insert(&self.db.replies, key.clone(), row);
+            self.replies.insert(key, reply);
+        }
+        for (stream, expected) in request.expect {
+            self.versions.insert(stream, expected);
+        }
+        let parts = self.db.of(service);
+        let facts = request.facts.len();
+        for fact in request.facts {
+            let position = self.last[service as usize] + 1;
+            self.last[service as usize] = position;
+            let position = keys::position(position);
+            self.batch.insert(&parts.log, position, keys::encode(&fact));
+            let at = keys::sequence(&fact.stream, fact.sequence);
+            self.batch.insert(&parts.streams, at, position);
+            self.versions.insert(fact.stream, fact.sequence);
+        }
+        for (key, row) in settles {
+            self.set_due(service, key, Some(row), None);
+        }
+        for (key, row) in opens {
+            self.set_due(service, key, None, Some(row));
+        }
+        Ok(if facts == 0 {
+            0
+        } else {
+            self.last[service as usize]
+        })
+    }
+
+    fn put_back(&mut self, service: Service, row: DueRow) -> Answer {
+        let key = keys::shared(service, &[&row.id()]);
+        if let Some(stored) = self.due_row(&key)? {
+            self.touched[service as usize] = true;
+            self.set_due(service, key, Some(stored), Some(row));
+        }
+        Ok(0)
+    }
+
+    fn set_due(
+        &mut self,
+        service: Service,
+        key: Vec<u8>,
+        before: Option<DueRow>,
+        after: Option<DueRow>,
+    ) {
+        if let Some(row) = before {
+            let gone = AgendaChange::Remove(row.not_before, row.id());
+            self.agenda.push((service, gone));
+        }
+        if let Some(row) = after.as_ref().filter(|row| !row.parked) {
+            let new = AgendaChange::Add(row.not_before, row.id());
+            self.agenda.push((service, new));
+        }
+        self.due.insert(key, after);
+    }
+
+    fn due_row(&self, key: &[u8]) -> Result<Option<DueRow>, StoreError> {
+        match self.due.get(key) {
+            Some(row) => Ok(row.clone()),
+            None => (self.db.due.get(key)?)
+                .map(|row| from_json(&row))
+                .transpose(),
+        }
+    }
+
+    fn check_key(&self, service: Service, reply: &StoredReply) -> Result<(), AppendError> {
+        let key = reply_key(service, reply);
+        let stored = match self.replies.get(&key) {
+            Some(earlier) => Some(earlier.clone()),
+            None => super::log::read_reply(self.db, &key)?,
+        };
+        match stored {
+            Some(stored) => Err(AppendError::Repeated(Box::new(stored))),
+            None => Ok(()),
+        }
+    }
+
+    /// Streams have no holes: one is at a version if that fact is there and the next is not. Two
+    /// point reads are cheaper than a search for the last, thanks to the engine's filters.
+    fn is_at(
+        &self,
+        service: Service,
+        stream: &StreamId,
+        version: Sequence,
+    ) -> Result<bool, StoreError> {
+        if let Some(known) = self.versions.get(stream) {
+            return Ok(*known == version);
+        }
+        let streams = &self.db.of(service).streams;
+        let has = |sequence| streams.contains_key(keys::sequence(stream, sequence));
+        Ok(!has(version + 1)? && (version == 0 || has(version)?))
+    }
+
+    fn find_settled(&self, service: Service, ids: &[String]) -> Result<Keyed, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = keys::shared(service, &[id]);
+            if let Some(row) = self.due_row(&key)? {
+                found.push((key, row));
+            }
+        }
+        Ok(found)
+    }
+
+    fn find_opened(&self, service: Service, rows: Vec<DueRow>) -> Result<Keyed, StoreError> {
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key = keys::shared(service, &[&row.id()]);
+            if self.due_row(&key)?.is_none() {
+                found.push((key, row));
+            }
+        }
+        Ok(found)
+    }
+
+    fn commit(mut self) -> Result<(), StoreError> {
+        // Once a key, as the batch leaves it: all entries of a batch have one sequence number in
+        // the engine, so that two of one key would have no order.
+        for (key, row) in self.due {
+            match row {
+                Some(row) => self.batch.insert(&self.db.due, key, to_json(&row)?),
+                None => self.batch.remove(&self.db.due, key),
+            }
+        }
+        self.batch.commit().map_err(|e| {
+            tracing::error!(error = %e, "the event store cannot write");
+            StoreError::from(e)
+        })?;
+        for service in Service::ALL {
+            *locked(&self.db.of(service).last) = self.last[service as usize];
+        }
+        for (service, change) in self.agenda {
+            let mut agenda = locked(&self.db.of(service).agenda);
+            match change {
+                AgendaChange::Add(time, id) => agenda.insert((time, id)),
+                AgendaChange::Remove(time, id) => agenda.remove(&(time, id)),
+            };
+        }
+        for service in Service::ALL {
+            if self.touched[service as usize] {
+                self.db.of(service).changes.send_modify(|n| *n += 1);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn reply_key(service: Service, reply: &StoredReply) -> Vec<u8> {
+    keys::shared(service, &[&reply.scope, &reply.key])
+}

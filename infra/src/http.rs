@@ -1,0 +1,13 @@
+//! What both HTTP APIs share: problems, bodies, limits, health and metrics.
+
+mod body;
+mod limits;
+mod probes;
+mod problem;
+mod token;
+
+pub use body::{Body, Json, MAX_BODY_BYTES, PathParam};
+pub use limits::{MAX_IN_FLIGHT, REQUEST_TIMEOUT, not_found, with_limits};
+pub use probes::{Check, Checks, Health, Readiness, probes};
+pub use problem::{Problem, ProblemBody};
+pub use token::{After, TOKEN_HEADER, not_yet};

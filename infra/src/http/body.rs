@@ -1,0 +1,141 @@
+//! Bodies and path parameters, with errors that name the field.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use domain::values::Invalid;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::str::FromStr;
+
+use super::Problem;
+
+/// The largest body: an order of 100 lines has some 12 KiB.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A JSON body, and its canonical form: the same for bodies that mean the same.
+#[derive(Debug, Clone)]
+pub struct Body<T> {
+    /// What it says.
+    pub value: T,
+    /// Its JSON with sorted keys and without spaces.
+    pub canonical: Vec<u8>,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        check_content_type(&request)?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|e| {
+            if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let detail = format!("the body has more than {MAX_BODY_BYTES} bytes");
+                return Problem::new(e.status(), "body-too-large", detail);
+            }
+            Problem::new(StatusCode::BAD_REQUEST, "body-unreadable", e.body_text())
+        })?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            let detail = "a JSON body is required";
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "body-missing",
+                detail,
+            ));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&bytes);
+        let value: Value = serde_path_to_error::deserialize(&mut reader).map_err(not_json)?;
+        reader.end().map_err(|e| invalid_json(&e))?;
+        let canonical = value.to_string().into_bytes();
+        let value = serde_path_to_error::deserialize(value).map_err(describe)?;
+        Ok(Self { value, canonical })
+    }
+}
+
+fn check_content_type(request: &Request) -> Result<(), Problem> {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let json = content_type
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| {
+            let essence = value.split(';').next().unwrap_or_default().trim();
+            essence.eq_ignore_ascii_case("application/json")
+        });
+    if json {
+        return Ok(());
+    }
+    let detail = "the body must have the content type application/json";
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "not-json",
+        detail,
+    ))
+}
+
+fn not_json(e: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    invalid_json(e.inner())
+}
+
+fn invalid_json(e: &serde_json::Error) -> Problem {
+    let detail = format!("the body is not JSON: {e}");
+    Problem::new(StatusCode::BAD_REQUEST, "invalid-json", detail)
+}
+
+/// Names the field, also where serde speaks of the object around it.
+fn describe(e: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = e.path().to_string();
+    let message = e.inner().to_string();
+    let named = |prefix: &str| {
+        let name = message.strip_prefix(prefix)?.split('`').next()?;
+        let at_end = path == name || path.ends_with(&format!(".{name}"));
+        Some(match path.as_str() {
+            "." => name.to_owned(),
+            _ if at_end => path.clone(),
+            _ => format!("{path}.{name}"),
+        })
+    };
+    if let Some(field) = named("missing field `") {
+        return Problem::field(field, "is required");
+    }
+    if let Some(field) = named("unknown field `") {
+        return Problem::field(field, "is not known here");
+    }
+    let field = if path == "." { "body".into() } else { path };
+    Problem::field(field, message)
+}
+
+/// A part of the path.
+#[derive(Debug, Clone)]
+pub struct PathParam<T>(pub T);
+
+impl<S: Send + Sync, T: FromStr<Err = Invalid> + Send> FromRequestParts<S> for PathParam<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = Path::<std::collections::BTreeMap<String, String>>::from_request_parts;
+        let Path(params) = read(parts, state)
+            .await
+            .map_err(|e| Problem::field("path", e.body_text()))?;
+        let Some((name, text)) = params.into_iter().next() else {
+            return Err(Problem::internal(&"the route has no parameter"));
+        };
+        match text.parse() {
+            Ok(value) => Ok(Self(value)),
+            Err(invalid) => Err(Problem::invalid(&name, invalid)),
+        }
+    }
+}
+
+/// A JSON answer.
+#[derive(Debug, Clone)]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(e) => Problem::internal(&e).into_response(),
+        }
+    }
+}

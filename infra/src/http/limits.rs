@@ -1,0 +1,83 @@
+//! What bounds a request: its size, its time and how many there are at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::{MAX_BODY_BYTES, Problem};
+
+/// Requests at once; one more is refused at once, so that the others keep their latency.
+pub const MAX_IN_FLIGHT: usize = 2048;
+
+/// The longest that a request may take: past any wait of its own.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
+
+/// Puts the limits around `routes`, and answers unknown paths and methods with problems.
+///
+/// Health and metrics belong outside: they answer also when everything else is refused.
+pub fn with_limits<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    api: &'static str,
+) -> Router<S> {
+    let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+    routes
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(in_flight, bounded))
+        .layer(from_fn_with_state(api, measured))
+        .layer(from_fn(caught))
+}
+
+/// The answer for paths that are not there.
+pub async fn not_found() -> Problem {
+    let detail = "there is nothing at this path; /docs shows what there is";
+    Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = "the method is not allowed here; the header Allow lists those that are";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+}
+
+async fn bounded(
+    State(in_flight): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(_permit) = in_flight.try_acquire() else {
+        let detail = "too many requests are being answered";
+        return Problem::try_again("overloaded", detail, 1).into_response();
+    };
+    match timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::try_again("timed-out", "the request took too long", 1).into_response(),
+    }
+}
+
+async fn measured(State(api): State<&'static str>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("waybill_http_seconds", "api" => api, "route" => route, "status" => status)
+        .record(begun.elapsed().as_secs_f64());
+    response
+}
+
+/// A handler that panics loses its own request only.
+async fn caught(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => Problem::internal(&"a handler panicked").into_response(),
+    }
+}

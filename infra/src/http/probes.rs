@@ -1,0 +1,81 @@
+//! Health, readiness and metrics.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Json;
+use crate::telemetry;
+
+/// The process runs.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Health {
+    /// Always `up`.
+    status: &'static str,
+}
+
+/// What the process needs, and whether it is there.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`, `degraded` where something that can be done without is missing, or `unready`.
+    status: &'static str,
+    /// One by one.
+    checks: Vec<Check>,
+}
+
+/// One thing that the process needs.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Check {
+    /// What.
+    pub name: String,
+    /// Whether requests can be answered without it.
+    pub required: bool,
+    /// Whether it is there.
+    pub ok: bool,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// What a role needs.
+#[async_trait]
+pub trait Checks: Send + Sync + 'static {
+    /// Looks at each thing now.
+    async fn check(&self) -> Vec<Check>;
+}
+
+/// `/healthz`, `/readyz` and `/metrics`.
+pub fn probes(checks: Arc<dyn Checks>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(checks)
+}
+
+async fn healthz() -> Json<Health> {
+    Json(Health { status: "up" })
+}
+
+async fn readyz(State(checks): State<Arc<dyn Checks>>) -> Response {
+    let checks = checks.check().await;
+    let missing = |required| checks.iter().any(|c| !c.ok && c.required == required);
+    let (code, status) = match (missing(true), missing(false)) {
+        (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unready"),
+        (false, true) => (StatusCode::OK, "degraded"),
+        (false, false) => (StatusCode::OK, "ready"),
+    };
+    (code, Json(Readiness { status, checks })).into_response()
+}
+
+async fn metrics() -> Response {
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, text)], telemetry::metrics()).into_response()
+}

@@ -1,0 +1,58 @@
+//! Logs and metrics.
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Seconds of latencies, from a tenth of a millisecond to the longest request.
+const SECONDS: &[f64] = &[
+    0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Sizes of batches.
+const SIZES: &[f64] = &[
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
+];
+
+/// Logs to standard error what `filter` lets through: for people on a terminal, as JSON elsewhere.
+///
+/// # Errors
+/// What is wrong with the filter.
+pub fn log_to_stderr(filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|e| format!("log: '{filter}': {e}"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let installed = if std::io::stderr().is_terminal() {
+        builder.compact().try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
+    installed.map_err(|e| e.to_string())
+}
+
+/// The metrics of this process, in Prometheus's text form.
+pub fn metrics() -> String {
+    recorder().map_or_else(String::new, PrometheusHandle::render)
+}
+
+/// Begins to record metrics; may be called again.
+pub fn record_metrics() {
+    recorder();
+}
+
+fn recorder() -> Option<&'static PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    let install = || {
+        PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_size".into()), SIZES)
+            })
+            .and_then(PrometheusBuilder::install_recorder)
+            .inspect_err(|e| tracing::error!(error = %e, "there will be no metrics"))
+            .ok()
+    };
+    RECORDER.get_or_init(install).as_ref()
+}

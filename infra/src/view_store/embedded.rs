@@ -1,0 +1,134 @@
+//! Views in the data folder, one keyspace a table.
+//!
+//! A row is one entry that holds its cells with their stamps. Writes are not fsynced: they stand
+//! in the same journal as the checkpoints of who wrote them, before these, so that after a crash
+//! what is missing is written again.
+
+mod row;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use domain::view::{Cells, Schema, Value};
+use fjall::{Keyspace, PersistMode};
+use tokio::sync::watch;
+
+use super::{RowPatch, Table, ViewError, ViewStore};
+use crate::event_store::Database;
+
+/// The view store of an open data folder.
+#[derive(Clone)]
+pub struct EmbeddedViewStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Arc<Database>,
+    tables: Mutex<HashMap<String, Keyspace>>,
+    /// Rows are read, merged and written by one at a time.
+    writing: Mutex<()>,
+    changes: watch::Sender<u64>,
+}
+
+impl EmbeddedViewStore {
+    /// The views in `db`.
+    pub fn new(db: Arc<Database>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                db,
+                tables: Mutex::default(),
+                writing: Mutex::default(),
+                changes: watch::Sender::new(0),
+            }),
+        }
+    }
+}
+
+impl Inner {
+    fn keyspace(&self, table: &Table) -> Result<Keyspace, ViewError> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keyspace) = tables.get(&table.name) {
+            return Ok(keyspace.clone());
+        }
+        let keyspace = self.db.keyspace(&format!("view_{}", table.name));
+        let keyspace = keyspace.map_err(|e| ViewError::Unavailable(e.to_string()))?;
+        tables.insert(table.name.clone(), keyspace.clone());
+        Ok(keyspace)
+    }
+
+    fn merge(&self, table: &Table, rows: Vec<RowPatch>) -> Result<(), ViewError> {
+        let keyspace = self.keyspace(table)?;
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        // One entry a key, for all entries of a batch have one sequence number in the engine.
+        let mut merged: HashMap<Vec<u8>, row::Row> = HashMap::with_capacity(rows.len());
+        for patch in rows {
+            let key = row::key(&patch.key);
+            let stored = match merged.remove(&key) {
+                Some(row) => row,
+                None => match keyspace.get(&key).map_err(unavailable)? {
+                    Some(bytes) => row::decode(&bytes)?,
+                    None => row::Row::default(),
+                },
+            };
+            merged.insert(key, row::merge(stored, patch.cells));
+        }
+        let mut batch = self
+            .db
+            .engine()
+            .batch()
+            .durability(Some(PersistMode::Buffer));
+        for (key, cells) in merged {
+            batch.insert(&keyspace, key, row::encode(&cells));
+        }
+        batch.commit().map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl ViewStore for EmbeddedViewStore {
+    async fn create(&self, _: &'static Schema, table: &Table) -> Result<(), ViewError> {
+        self.inner.keyspace(table).map(drop)
+    }
+
+    async fn apply(
+        &self,
+        _: &'static Schema,
+        table: &Table,
+        rows: Vec<RowPatch>,
+    ) -> Result<(), ViewError> {
+        let (inner, table) = (self.inner.clone(), table.clone());
+        let written = tokio::task::spawn_blocking(move || inner.merge(&table, rows)).await;
+        written.map_err(|e| ViewError::Unavailable(e.to_string()))??;
+        self.inner.changes.send_modify(|n| *n += 1);
+        Ok(())
+    }
+
+    async fn get(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        key: &[Value],
+    ) -> Result<Option<Cells>, ViewError> {
+        let keyspace = self.inner.keyspace(table)?;
+        let Some(bytes) = keyspace.get(row::key(key)).map_err(unavailable)? else {
+            return Ok(None);
+        };
+        let mut cells: Cells = vec![None; schema.columns.len()];
+        for cell in row::decode(&bytes)? {
+            // A column of a later revision than this program knows is left alone.
+            if let Some(place) = cells.get_mut(cell.column) {
+                *place = Some(cell.value);
+            }
+        }
+        Ok(Some(cells))
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+}
+
+fn unavailable(e: fjall::Error) -> ViewError {
+    ViewError::Unavailable(e.to_string())
+}
