@@ -1,0 +1,102 @@
+//! Calls to the payment provider.
+//!
+//! A call may be made again, after a crash or a time-out: the provider knows it by its key and
+//! carries it out once. What came of it is found out by asking with the same key, never by a new
+//! operation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::payment::{Command, Payment, State};
+use domain::{Category, StreamId, Task};
+use infra::cache::{Cache, lives};
+use infra::clock;
+use infra::due::{Done, RunTask};
+use infra::event_store::DueRow;
+use infra::failure::Failure;
+use infra::handler::Handler;
+use infra::payment_provider::{Answer, Call, Operation, PaymentProvider, ProviderError};
+use tokio::time::timeout;
+
+/// The longest that a call may take; its outcome is unknown then. Providers answer within a few
+/// seconds, or have lost it. Shorter than the lock lives.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long to wait where another process is making the call.
+const LOCKED_PAUSE_MS: u64 = 500;
+
+/// Runs the tasks of the payment service.
+pub struct PaymentEffects {
+    pub payment: Arc<Handler<Payment>>,
+    pub provider: Arc<dyn PaymentProvider>,
+    pub cache: Arc<dyn Cache>,
+}
+
+#[async_trait]
+impl RunTask for PaymentEffects {
+    async fn run(&self, row: &DueRow) -> Result<Done, Failure> {
+        let stream = StreamId::of(Category::Payment, row.order);
+        let loaded = self.payment.load_fresh(&stream).await;
+        let loaded = loaded.map_err(|e| e.into_failure())?;
+        let Some(call) = call_of(row, &loaded.state) else {
+            return Ok(Done::Nothing);
+        };
+        let lock = format!("payment-lock:order:{}", row.order);
+        if !self
+            .cache
+            .lock(&lock, &call.key(), lives::PAYMENT_LOCK)
+            .await
+        {
+            return Ok(Done::Again(clock::now().plus_ms(LOCKED_PAUSE_MS)));
+        }
+        let answer = timeout(CALL_TIMEOUT, self.provider.call(&call)).await;
+        self.cache.unlock(&lock, &call.key()).await;
+        let answer = answer.unwrap_or(Err(ProviderError::TimedOut));
+        // Without an answer the outcome is unknown: the task stays, and asks again.
+        let answer = answer.map_err(|e| Failure::Unavailable(e.to_string()))?;
+        let command = command_of(call.operation, answer)?;
+        let origin = row.origin.again(row.origin.command_id, clock::now());
+        let handled = self
+            .payment
+            .handle(&stream, &[command], &origin, None)
+            .await;
+        Ok(super::done(&handled.map_err(|e| e.into_failure())?))
+    }
+}
+
+/// The call that the task is about; `None` where the payment has moved on.
+fn call_of(row: &DueRow, state: &State) -> Option<Call> {
+    let (operation, charge) = match (row.task, state) {
+        (Task::Authorize, State::Asked { charge, .. }) => (Operation::Authorize, charge),
+        (Task::Capture, State::Capturing { charge, .. }) => (Operation::Capture, charge),
+        (Task::Void, State::Voiding { charge, .. }) => (Operation::Void, charge),
+        (Task::Refund, State::Refunding { charge, .. }) => (Operation::Refund, charge),
+        _ => return None,
+    };
+    Some(Call {
+        order: row.order,
+        payment_id: charge.payment_id,
+        operation,
+        amount: charge.amount,
+        currency: charge.currency,
+        repeated: row.failures > 0,
+    })
+}
+
+fn command_of(operation: Operation, answer: Answer) -> Result<Command, Failure> {
+    Ok(match (operation, answer) {
+        (Operation::Authorize, Answer::Done) => Command::Authorized,
+        (Operation::Authorize, Answer::Refused { reason }) => Command::Declined { reason },
+        (Operation::Capture, Answer::Done) => Command::Captured,
+        (Operation::Capture, Answer::Refused { reason }) => Command::CaptureRefused { reason },
+        (Operation::Void, Answer::Done) => Command::VoidDone,
+        (Operation::Refund, Answer::Done) => Command::RefundDone,
+        // Money has to go back: the intent stays open, is asked for again and is shown, until
+        // the provider does it or an operator settles it.
+        (Operation::Void | Operation::Refund, Answer::Refused { reason }) => {
+            let refused = format!("the provider refuses to {}: {reason}", operation.task());
+            return Err(Failure::Unavailable(refused));
+        }
+    })
+}

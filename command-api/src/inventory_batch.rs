@@ -1,0 +1,375 @@
+//! The one decider of reservations.
+//!
+//! Reservations of one SKU meet at its stream, where each would conflict with the others. So all
+//! that wait are decided here together, one after the other over the counters that the one before
+//! leaves, and appended as one: reservations and stock in one transaction, one version check a
+//! stream. While that is written the next batch gathers; a lone one waits for nothing.
+//!
+//! Receipts of goods are appended by others. The version that a batch expects of every stream it
+//! looked at, of those it rejects for too, catches them, and the batch is decided again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::inventory::{hold, reservation, stock};
+use domain::values::{OrderId, Sku, Timestamp};
+use domain::{Category, Fact, OrderContext, Recorded, Refusal, Sequence, StreamId};
+use futures::future::try_join_all;
+use infra::Origin;
+use infra::codec::{self, Unreadable};
+use infra::event_store::{Append, AppendError, EventStore, StoredFact};
+use infra::failure::Failure;
+use infra::handler::with_agenda;
+use tokio::sync::{mpsc, oneshot};
+
+/// Reservations that may wait. Those who send them, the consumer's tasks, are fewer.
+const QUEUE: usize = 1024;
+/// Reservations of one batch: with 100 lines each they stay below the most facts of a request.
+const BATCH: usize = 96;
+/// Streams whose heads are kept in memory; past that all are forgotten and read again.
+const HEADS: usize = 50_000;
+/// How often a batch is decided again after a conflict, before its facts are taken again.
+const RETRIES: usize = 10;
+
+struct Job {
+    order: OrderId,
+    command: reservation::Command,
+    origin: Origin,
+    answer: oneshot::Sender<Result<(), Failure>>,
+}
+
+/// The way to the decider.
+#[derive(Clone)]
+pub struct Reservations {
+    queue: mpsc::Sender<Job>,
+}
+
+impl Reservations {
+    /// A decider over the inventory's store, and the way to it. It ends when the last way to it
+    /// is dropped.
+    pub fn new(store: Arc<dyn EventStore>) -> (Self, Decider) {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        let decider = Decider {
+            store,
+            jobs,
+            reservations: HashMap::new(),
+            stock: HashMap::new(),
+        };
+        (Self { queue }, decider)
+    }
+
+    /// Has a command decided; returns once what it yields is durable.
+    pub async fn decide(
+        &self,
+        order: OrderId,
+        command: reservation::Command,
+        origin: Origin,
+    ) -> Result<(), Failure> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            order,
+            command,
+            origin,
+            answer,
+        };
+        let gone = || Failure::Unavailable("the decider of the stock has ended".into());
+        self.queue.send(job).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+/// A stream as far as it is known.
+#[derive(Clone, Default)]
+struct Head<S> {
+    state: S,
+    version: Sequence,
+    last_time: Option<Timestamp>,
+}
+
+/// Decides what waits.
+pub struct Decider {
+    store: Arc<dyn EventStore>,
+    jobs: mpsc::Receiver<Job>,
+    reservations: HashMap<OrderId, Head<reservation::State>>,
+    stock: HashMap<Sku, Head<stock::State>>,
+}
+
+impl Decider {
+    /// Decides until nobody can ask any more.
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.jobs.recv_many(&mut batch, BATCH).await > 0 {
+            metrics::histogram!("waybill_reservations_batch_size").record(batch.len() as f64);
+            self.decide(std::mem::take(&mut batch)).await;
+            if self.reservations.len() + self.stock.len() > HEADS {
+                self.forget();
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        self.reservations.clear();
+        self.stock.clear();
+    }
+
+    async fn decide(&mut self, jobs: Vec<Job>) {
+        let (answers, jobs): (Vec<_>, Vec<_>) = jobs
+            .into_iter()
+            .map(|job| (job.answer, (job.order, job.command, job.origin)))
+            .unzip();
+        let results = match self.append(&jobs).await {
+            Ok(results) => results,
+            Err(Failure::Permanent { .. }) if jobs.len() > 1 => {
+                // One of them poisons the batch: each by itself, so that only that one fails.
+                let mut results = Vec::with_capacity(jobs.len());
+                for job in &jobs {
+                    let alone = self.append(std::slice::from_ref(job)).await;
+                    results.extend(alone.unwrap_or_else(|failure| vec![Err(failure)]));
+                }
+                results
+            }
+            Err(failure) => vec![Err(failure); jobs.len()],
+        };
+        for (answer, result) in answers.into_iter().zip(results) {
+            // The asker may have gone away.
+            drop(answer.send(result));
+        }
+    }
+
+    /// Decides and appends as one. The outer error is that of the batch, the inner ones are those
+    /// of single commands.
+    async fn append(&mut self, jobs: &[Ask]) -> Result<Vec<Result<(), Failure>>, Failure> {
+        for _ in 0..RETRIES {
+            self.load(jobs).await?;
+            let mut draft = Draft {
+                reservations: &self.reservations,
+                stock: &self.stock,
+                touched_reservations: HashMap::new(),
+                touched_stock: HashMap::new(),
+                request: Append::default(),
+            };
+            let results: Vec<_> = jobs.iter().map(|job| draft.decide(job)).collect();
+            let Draft {
+                touched_reservations,
+                touched_stock,
+                mut request,
+                ..
+            } = draft;
+            if request.facts.is_empty() {
+                return Ok(results);
+            }
+            request.expect = self.expected(&touched_reservations, &touched_stock);
+            match self.store.append(request).await {
+                Ok(_) => {
+                    self.reservations.extend(touched_reservations);
+                    self.stock.extend(touched_stock);
+                    return Ok(results);
+                }
+                Err(AppendError::Conflict(_)) => {
+                    self.forget_all_of(&touched_reservations, &touched_stock)
+                }
+                Err(AppendError::Store(e)) => {
+                    self.forget();
+                    return Err(e.into());
+                }
+                Err(e @ (AppendError::Invalid(_) | AppendError::Repeated(_))) => {
+                    return Err(Failure::permanent("invalid", e.to_string()));
+                }
+            }
+        }
+        Err(Failure::Unavailable("the stock is too busy".into()))
+    }
+
+    fn expected(
+        &self,
+        reservations: &HashMap<OrderId, Head<reservation::State>>,
+        stock: &HashMap<Sku, Head<stock::State>>,
+    ) -> Vec<(StreamId, Sequence)> {
+        let orders = reservations.keys().map(|order| {
+            let version = self.reservations.get(order).map_or(0, |head| head.version);
+            (StreamId::of(Category::Reservation, *order), version)
+        });
+        let skus = stock.keys().map(|sku| {
+            let version = self.stock.get(sku).map_or(0, |head| head.version);
+            (stock_stream(sku), version)
+        });
+        orders.chain(skus).collect()
+    }
+
+    fn forget_all_of(
+        &mut self,
+        reservations: &HashMap<OrderId, Head<reservation::State>>,
+        stock: &HashMap<Sku, Head<stock::State>>,
+    ) {
+        self.reservations
+            .retain(|order, _| !reservations.contains_key(order));
+        self.stock.retain(|sku, _| !stock.contains_key(sku));
+    }
+
+    async fn load(&mut self, jobs: &[Ask]) -> Result<(), Failure> {
+        let mut orders: Vec<OrderId> = jobs.iter().map(|(order, ..)| *order).collect();
+        orders.sort_unstable();
+        orders.dedup();
+        orders.retain(|order| !self.reservations.contains_key(order));
+        let loaded = try_join_all(orders.iter().map(|order| self.load_reservation(*order))).await?;
+        self.reservations.extend(orders.into_iter().zip(loaded));
+
+        let mut skus: Vec<Sku> = jobs.iter().flat_map(|job| self.skus_of(job)).collect();
+        skus.sort_unstable();
+        skus.dedup();
+        skus.retain(|sku| !self.stock.contains_key(sku));
+        let loaded = try_join_all(skus.iter().map(|sku| self.load_stock(sku))).await?;
+        self.stock.extend(skus.into_iter().zip(loaded));
+        Ok(())
+    }
+
+    fn skus_of(&self, (order, command, _): &Ask) -> Vec<Sku> {
+        let held = match self.reservations.get(order).map(|head| &head.state) {
+            Some(reservation::State::Held(lines) | reservation::State::Shipped(lines)) => {
+                lines.as_slice()
+            }
+            _ => &[],
+        };
+        let wanted = match command {
+            reservation::Command::Hold { lines } => lines.as_slice(),
+            reservation::Command::Ship | reservation::Command::Undo { .. } => &[],
+        };
+        held.iter()
+            .chain(wanted)
+            .map(|line| line.sku.clone())
+            .collect()
+    }
+
+    async fn load_reservation(&self, order: OrderId) -> Result<Head<reservation::State>, Failure> {
+        /// A reservation has at most three facts.
+        const ALL: usize = 100;
+        let stream = StreamId::of(Category::Reservation, order);
+        let mut head: Head<reservation::State> = Head::default();
+        for stored in self.store.read_stream(&stream, 0, ALL).await? {
+            let (recorded, event) = read::<reservation::Event>(&stored)?;
+            head = Head {
+                state: head.state.evolve(&event),
+                version: recorded.id.sequence,
+                last_time: Some(recorded.time),
+            };
+        }
+        Ok(head)
+    }
+
+    async fn load_stock(&self, sku: &Sku) -> Result<Head<stock::State>, Failure> {
+        let Some(stored) = self.store.read_last(&stock_stream(sku)).await? else {
+            return Ok(Head::default());
+        };
+        let (recorded, event) = read::<stock::Event>(&stored)?;
+        Ok(Head {
+            state: event.after(),
+            version: recorded.id.sequence,
+            last_time: Some(recorded.time),
+        })
+    }
+}
+
+type Ask = (OrderId, reservation::Command, Origin);
+
+/// A batch as it is decided.
+struct Draft<'a> {
+    reservations: &'a HashMap<OrderId, Head<reservation::State>>,
+    stock: &'a HashMap<Sku, Head<stock::State>>,
+    touched_reservations: HashMap<OrderId, Head<reservation::State>>,
+    touched_stock: HashMap<Sku, Head<stock::State>>,
+    request: Append,
+}
+
+impl Draft<'_> {
+    fn decide(&mut self, (order, command, origin): &Ask) -> Result<(), Failure> {
+        let mut head = self.reservation(*order);
+        let decision = hold::decide(*order, &head.state, command.clone(), |sku| {
+            self.stock_of(sku).state
+        });
+        let decision = match decision {
+            Ok(decision) => decision,
+            Err(Refusal::Impossible(broken)) => {
+                return Err(Failure::permanent("invariant", broken.to_string()));
+            }
+            Err(Refusal::Rejected(never)) => match never {},
+        };
+        let Some(event) = decision.reservation else {
+            return Ok(());
+        };
+        let mut facts = Vec::with_capacity(1 + decision.stock.len());
+        if let reservation::Event::Rejected { short, .. } = &event {
+            // What is rejected rests on these counters.
+            for shortage in short {
+                let looked_at = self.stock_of(&shortage.sku);
+                self.touched_stock.insert(shortage.sku.clone(), looked_at);
+            }
+        }
+        head.state = head.state.evolve(&event);
+        let stream = StreamId::of(Category::Reservation, *order);
+        facts.push(head.record(&stream, event.into(), origin));
+        self.touched_reservations.insert(*order, head);
+        for (sku, event) in decision.stock {
+            let mut head = self.stock_of(&sku);
+            head.state = event.after();
+            facts.push(head.record(&stock_stream(&sku), event.into(), origin));
+            self.touched_stock.insert(sku, head);
+        }
+        let one = with_agenda(&facts, origin);
+        self.request.facts.extend(one.facts);
+        Ok(())
+    }
+
+    fn reservation(&self, order: OrderId) -> Head<reservation::State> {
+        let head = self.touched_reservations.get(&order);
+        head.or_else(|| self.reservations.get(&order))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn stock_of(&self, sku: &Sku) -> Head<stock::State> {
+        let head = self.touched_stock.get(sku);
+        head.or_else(|| self.stock.get(sku))
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+impl<S> Head<S> {
+    fn record(&mut self, stream: &StreamId, fact: Fact, origin: &Origin) -> Recorded {
+        let time = origin.fact_time(self.last_time);
+        self.version += 1;
+        self.last_time = Some(time);
+        let order: Option<OrderContext> = origin.order.clone();
+        Recorded {
+            id: stream.fact(self.version),
+            position: 0,
+            time,
+            correlation: origin.correlation.clone(),
+            causation: origin.causation.clone(),
+            order,
+            traceparent: origin.traceparent.clone(),
+            fact,
+        }
+    }
+}
+
+fn stock_stream(sku: &Sku) -> StreamId {
+    StreamId {
+        category: Category::Stock,
+        id: sku.as_str().to_owned(),
+    }
+}
+
+fn read<E: TryFrom<Fact>>(stored: &StoredFact) -> Result<(Recorded, E), Failure> {
+    let recorded = codec::decode(stored).map_err(|e| match e {
+        Unreadable::Unknown { .. } => Failure::permanent("unknown-version", e.to_string()),
+        Unreadable::Broken(_) => Failure::permanent("undecodable", e.to_string()),
+    })?;
+    let event = E::try_from(recorded.fact.clone()).map_err(|_| {
+        Failure::permanent(
+            "undecodable",
+            format!("{} is in the wrong stream", stored.id),
+        )
+    })?;
+    Ok((recorded, event))
+}

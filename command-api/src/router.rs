@@ -1,0 +1,97 @@
+//! Every route of the command API.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use domain::Service;
+use infra::config::Orders;
+use infra::http::{self, Check, Checks, Problem};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::idempotency::Keys;
+use crate::routes::{cancel_order, deliveries, place_order, stock};
+use crate::services::Services;
+
+/// What the routes need.
+pub struct Api {
+    pub(crate) services: Services,
+    pub(crate) orders: Orders,
+    pub(crate) keys: Keys,
+    /// How long a read waits for what `?after=` names.
+    pub(crate) fresh_wait: std::time::Duration,
+}
+
+impl Api {
+    /// The API over `services`.
+    pub fn new(services: Services, orders: Orders, fresh_wait: std::time::Duration) -> Arc<Self> {
+        Arc::new(Self {
+            services,
+            orders,
+            keys: Keys::new(),
+            fresh_wait,
+        })
+    }
+}
+
+/// The routes, with health, metrics, the OpenAPI document and a page to try it.
+pub fn router(api: Arc<Api>) -> Router {
+    let (commands, document) = commands().split_for_parts();
+    let commands = commands.with_state(api.clone());
+    http::with_limits(commands, "command")
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .merge(http::probes(api))
+        .fallback(http::not_found)
+}
+
+/// The OpenAPI document.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    commands().into_openapi()
+}
+
+fn commands() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(place_order::place_order))
+        .routes(routes!(cancel_order::cancel_order))
+        .routes(routes!(stock::receive))
+        .routes(routes!(stock::show))
+        .routes(routes!(deliveries::assign))
+        .routes(routes!(deliveries::eta))
+        .routes(routes!(deliveries::dispatch))
+        .routes(routes!(deliveries::deliver))
+        .routes(routes!(deliveries::fail))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "waybill command API",
+        description = "Places and cancels orders, receives stock, and moves deliveries. Every \
+            answer carries a `Waybill-Token`; a read with `?after=` that token shows what the \
+            command did. Errors are RFC 9457 problems.",
+        license(name = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(http::ProblemBody))
+)]
+struct Document;
+
+#[async_trait]
+impl Checks for Api {
+    /// Commands need the event stores and nothing else.
+    async fn check(&self) -> Vec<Check> {
+        let mut checks = Vec::with_capacity(Service::ALL.len());
+        for service in Service::ALL {
+            let looked = self.services.store(service).last_position().await;
+            checks.push(Check {
+                name: format!("{service} event store"),
+                required: true,
+                ok: looked.is_ok(),
+                problem: looked.err().map(|e| Problem::from(e).detail().to_owned()),
+            });
+        }
+        checks
+    }
+}

@@ -1,0 +1,44 @@
+//! One file for each thing that a caller can do.
+
+pub mod cancel_order;
+pub mod deliveries;
+pub mod place_order;
+pub mod stock;
+
+use axum::http::HeaderMap;
+use domain::Rejection;
+use domain::values::Timestamp;
+use infra::handler::HandleError;
+use infra::http::Problem;
+use infra::{Origin, clock, ids};
+
+use crate::idempotency::NoReply;
+
+/// The origin of a command that came over HTTP.
+fn origin(headers: &HeaderMap, correlation: String) -> Origin {
+    let at: Timestamp = clock::now();
+    let mut origin = Origin::of_person(ids::unique(), correlation, at);
+    origin.traceparent = traceparent(headers);
+    origin
+}
+
+/// The W3C trace context, where the caller sent one that is well-formed: 55 characters of
+/// lower-case hex and dashes.
+fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c) || c == b'-';
+    (value.len() == 55 && value.bytes().all(hex)).then(|| value.to_owned())
+}
+
+/// Errors of a command, each as a problem.
+fn no_reply<R: Rejection>(e: HandleError<R>) -> NoReply {
+    NoReply::Problem(match e {
+        HandleError::Repeated(stored) => return NoReply::Repeated(stored),
+        HandleError::Rejected(rejection) => Problem::rejected(&rejection),
+        HandleError::Busy(_) => Problem::try_again("busy", "others were faster; try again", 1),
+        HandleError::Store(e) => e.into(),
+        e @ (HandleError::Impossible(_) | HandleError::Unreadable(_) | HandleError::Invalid(_)) => {
+            Problem::internal(&e)
+        }
+    })
+}

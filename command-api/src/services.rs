@@ -1,0 +1,158 @@
+//! The only list of services, and what each runs in the background.
+
+use std::sync::Arc;
+
+use domain::Service;
+use domain::delivery::Delivery;
+use domain::inventory::stock::Stock;
+use domain::order::Order;
+use domain::payment::Payment;
+use infra::bus::Bus;
+use infra::cache::Cache;
+use infra::consumer::{Consumer, Take};
+use infra::courier::Courier;
+use infra::due::{DueRunner, RunTask};
+use infra::event_store::EventStore;
+use infra::handler::Handler;
+use infra::lease::{LeaseHolder, Terms};
+use infra::payment_provider::PaymentProvider;
+use infra::tasks::Tasks;
+use tokio_util::sync::CancellationToken;
+
+use crate::effects::{DeliveryEffects, PaymentEffects};
+use crate::inventory_batch::Reservations;
+use crate::reactions::{Reactions, topics_of};
+
+/// What the services need of the outside.
+#[derive(Clone)]
+pub struct Outside {
+    /// How facts come in.
+    pub bus: Arc<dyn Bus>,
+    /// What makes things faster.
+    pub cache: Arc<dyn Cache>,
+    /// Who holds and takes the money.
+    pub provider: Arc<dyn PaymentProvider>,
+    /// Who brings the goods.
+    pub courier: Arc<dyn Courier>,
+}
+
+/// The four services of the command side.
+#[derive(Clone)]
+pub struct Services {
+    stores: [Arc<dyn EventStore>; 4],
+    pub(crate) order: Arc<Handler<Order>>,
+    pub(crate) stock: Arc<Handler<Stock>>,
+    pub(crate) payment: Arc<Handler<Payment>>,
+    pub(crate) delivery: Arc<Handler<Delivery>>,
+}
+
+impl Services {
+    /// The services over their stores, in the order of [`Service::ALL`].
+    pub fn new(stores: [Arc<dyn EventStore>; 4]) -> Self {
+        let [order, inventory, payment, delivery] = stores.clone();
+        Self {
+            order: Arc::new(Handler::new(order)),
+            stock: Arc::new(Handler::new(inventory).from_last_fact()),
+            payment: Arc::new(Handler::new(payment)),
+            delivery: Arc::new(Handler::new(delivery)),
+            stores,
+        }
+    }
+
+    /// The store of a service.
+    pub fn store(&self, service: Service) -> &Arc<dyn EventStore> {
+        let [order, inventory, payment, delivery] = &self.stores;
+        match service {
+            Service::Order => order,
+            Service::Inventory => inventory,
+            Service::Payment => payment,
+            Service::Delivery => delivery,
+        }
+    }
+
+    /// The payment service's commands.
+    pub fn payment(&self) -> &Handler<Payment> {
+        &self.payment
+    }
+
+    /// Runs the reactions and tasks of `service` in the background, as `holder`.
+    ///
+    /// Reactions run in every process, but those of the inventory: only the holder of its lease
+    /// takes them, since one decider of the stock does the work of many. Tasks are run by the
+    /// holder of the service's lease.
+    pub fn run(
+        &self,
+        service: Service,
+        outside: &Outside,
+        terms: Terms,
+        holder: &str,
+        tasks: &Tasks,
+    ) {
+        let lease = LeaseHolder {
+            store: self.store(service).clone(),
+            name: "log",
+            holder: holder.to_owned(),
+            terms,
+        };
+        let stop = tasks.stopping();
+        let services = self.clone();
+        let outside = outside.clone();
+        match service {
+            Service::Order => {
+                let take = Reactions::new(self, service, None, &outside);
+                let consumer = self.consumer(service, &outside, Arc::new(take));
+                tasks.spawn("order reactions", consumer.run(stop));
+            }
+            Service::Inventory => {
+                let held = lease.run(stop, move |_, end| {
+                    services.clone().decide_stock(outside.clone(), end)
+                });
+                tasks.spawn("inventory", held);
+            }
+            Service::Payment | Service::Delivery => {
+                let take = Reactions::new(self, service, None, &outside);
+                let consumer = self.consumer(service, &outside, Arc::new(take));
+                tasks.spawn("reactions", consumer.run(stop.clone()));
+                let held = lease.run(stop, move |_, end| {
+                    services.clone().run_tasks(service, outside.clone(), end)
+                });
+                tasks.spawn("tasks", held);
+            }
+        }
+    }
+
+    async fn decide_stock(self, outside: Outside, end: CancellationToken) {
+        let (reservations, decider) = Reservations::new(self.store(Service::Inventory).clone());
+        let take = Reactions::new(&self, Service::Inventory, Some(reservations), &outside);
+        let consumer = self.consumer(Service::Inventory, &outside, Arc::new(take));
+        // The decider ends when the consumer, which holds the way to it, has ended.
+        tokio::join!(consumer.run(end), decider.run());
+    }
+
+    async fn run_tasks(self, service: Service, outside: Outside, end: CancellationToken) {
+        let run: Arc<dyn RunTask> = match service {
+            Service::Payment => Arc::new(PaymentEffects {
+                payment: self.payment.clone(),
+                provider: outside.provider,
+                cache: outside.cache,
+            }),
+            Service::Delivery => Arc::new(DeliveryEffects {
+                delivery: self.delivery.clone(),
+                courier: outside.courier,
+            }),
+            Service::Order | Service::Inventory => return,
+        };
+        let store = self.store(service).clone();
+        DueRunner { store, run }.run(end).await;
+    }
+
+    fn consumer(&self, service: Service, outside: &Outside, take: Arc<dyn Take>) -> Consumer {
+        Consumer {
+            group: service.name().to_owned(),
+            topics: topics_of(service).to_vec(),
+            bus: outside.bus.clone(),
+            store: self.store(service).clone(),
+            take,
+        }
+    }
+}

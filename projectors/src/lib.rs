@@ -1,0 +1,49 @@
+//! The workers that keep the views: facts in, cells out.
+
+mod projector;
+
+use std::sync::Arc;
+
+use domain::View;
+use domain::view::order_view::OrderView;
+use infra::bus::Bus;
+use infra::event_store::ParkedRows;
+use infra::tasks::Tasks;
+use infra::view_store::{Table, ViewStore};
+
+pub use projector::Projector;
+
+/// Every view. Adding one is its `project`, its schema and a line here.
+pub fn views() -> Vec<Arc<dyn View>> {
+    vec![Arc::new(OrderView)]
+}
+
+/// The table that readers of a view read, and the consumer group that feeds it.
+pub fn live_table(view: &dyn View) -> (Table, String) {
+    let name = view.schema().name;
+    let table = Table {
+        name: name.to_owned(),
+    };
+    (table, format!("{name}-g1"))
+}
+
+/// Keeps every view, each by a projector of its own.
+pub fn run(
+    bus: &Arc<dyn Bus>,
+    store: &Arc<dyn ViewStore>,
+    parked: &Arc<dyn ParkedRows>,
+    tasks: &Tasks,
+) {
+    for view in views() {
+        let (table, group) = live_table(view.as_ref());
+        let projector = Projector {
+            view,
+            table,
+            group,
+            bus: bus.clone(),
+            store: store.clone(),
+            parked: parked.clone(),
+        };
+        tasks.spawn("projector", projector.run(tasks.stopping()));
+    }
+}

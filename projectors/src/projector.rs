@@ -1,0 +1,181 @@
+//! Keeps one table of one view.
+//!
+//! A batch of facts is folded cell by cell, written, and only then committed. A crash before the
+//! write is as if the batch had not come; between write and commit it comes again, and the stamps
+//! of the cells make the second write change nothing. A fact that cannot be read is parked and
+//! nothing waits behind it: writes of a view commute.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::view::{Patch, Value};
+use domain::{Service, View};
+use infra::bus::{Bus, Delivered, Partition, Subscription};
+use infra::clock;
+use infra::codec::{self, Unreadable};
+use infra::event_store::{ParkedRow, ParkedRows};
+use infra::failure::{Failure, pauses};
+use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Facts of one batch: enough to fold an order's burst into one write, few enough to be shown at
+/// once.
+const BATCH: usize = 512;
+
+/// Keeps one table of one view.
+pub struct Projector {
+    /// What is projected.
+    pub view: Arc<dyn View>,
+    /// Where to.
+    pub table: Table,
+    /// The consumer group that remembers how far.
+    pub group: String,
+    /// Where facts come from.
+    pub bus: Arc<dyn Bus>,
+    /// Where cells go.
+    pub store: Arc<dyn ViewStore>,
+    /// Where facts are parked that cannot be read.
+    pub parked: Arc<dyn ParkedRows>,
+}
+
+impl Projector {
+    /// Projects until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pauses = pauses();
+        while !stop.is_cancelled() {
+            let Err(e) = self.project(&stop).await else {
+                continue;
+            };
+            tracing::warn!(group = self.group, error = %e, "the projector starts anew");
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(pauses.next().unwrap_or_default()) => {}
+            }
+        }
+    }
+
+    async fn project(&self, stop: &CancellationToken) -> Result<(), Failure> {
+        let schema = self.view.schema();
+        self.store.create(schema, &self.table).await?;
+        let mut subscription = self.bus.subscribe(&self.group, &Service::ALL).await?;
+        loop {
+            let records = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                records = subscription.poll(BATCH) => records?,
+            };
+            let rows = self.fold(&records).await?;
+            if !rows.is_empty() {
+                self.store.apply(schema, &self.table, rows).await?;
+            }
+            self.commit(subscription.as_mut(), &records).await?;
+        }
+    }
+
+    async fn fold(&self, records: &[Delivered]) -> Result<Vec<RowPatch>, Failure> {
+        let mut fold = Fold::default();
+        for record in records {
+            match codec::decode(&record.fact) {
+                Ok(fact) => fold.add(self.view.project(&fact)),
+                Err(e) => self.park(record, &e).await?,
+            }
+        }
+        Ok(fold.rows())
+    }
+
+    async fn commit(
+        &self,
+        subscription: &mut dyn Subscription,
+        records: &[Delivered],
+    ) -> Result<(), Failure> {
+        let mut done: BTreeMap<Partition, i64> = BTreeMap::new();
+        for record in records {
+            done.insert(record.partition, record.offset + 1);
+        }
+        let done: Vec<_> = done.into_iter().collect();
+        subscription.commit(&done).await?;
+        metrics::counter!("waybill_facts_projected_total", "group" => self.group.clone())
+            .increment(records.len() as u64);
+        Ok(())
+    }
+
+    async fn park(&self, record: &Delivered, e: &Unreadable) -> Result<(), Failure> {
+        let class = match e {
+            Unreadable::Unknown { .. } => "unknown-version",
+            Unreadable::Broken(_) => "undecodable",
+        };
+        tracing::error!(group = self.group, fact = %record.fact.id, error = %e, "parked");
+        let row = ParkedRow {
+            group: self.group.clone(),
+            topic: record.partition.topic.name().to_owned(),
+            key: record.key.clone(),
+            partition: record.partition.number,
+            offset: record.offset,
+            fact: Some(record.fact.id.to_string()),
+            class: class.to_owned(),
+            reason: e.to_string(),
+            attempts: 1,
+            parked_at: clock::now(),
+        };
+        Ok(self.parked.park(row).await?)
+    }
+}
+
+/// Patches of a batch, merged by row: of each cell the one with the highest stamp.
+#[derive(Default)]
+struct Fold {
+    rows: BTreeMap<Vec<u8>, RowPatch>,
+}
+
+impl Fold {
+    fn add(&mut self, patch: Option<Patch>) {
+        let Some(patch) = patch else { return };
+        let stamp = i64::try_from(patch.sequence)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(STAMPS_PER_SEQUENCE);
+        let row = self
+            .rows
+            .entry(sort_key(&patch.key))
+            .or_insert_with(|| RowPatch {
+                key: patch.key,
+                cells: vec![],
+            });
+        for cell in patch.cells {
+            let stamped = StampedCell {
+                column: cell.column,
+                value: cell.value,
+                stamp,
+            };
+            match row
+                .cells
+                .iter_mut()
+                .find(|known| known.column == cell.column)
+            {
+                Some(known) if known.stamp <= stamp => *known = stamped,
+                Some(_) => {}
+                None => row.cells.push(stamped),
+            }
+        }
+    }
+
+    fn rows(self) -> Vec<RowPatch> {
+        self.rows.into_values().collect()
+    }
+}
+
+/// Tells rows apart within a batch.
+fn sort_key(key: &[Value]) -> Vec<u8> {
+    let mut bytes = vec![];
+    for value in key {
+        match value {
+            Value::Uuid(id) => bytes.extend_from_slice(id.as_bytes()),
+            Value::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+            Value::Int(n) => bytes.extend_from_slice(&n.to_be_bytes()),
+            Value::Time(time) => bytes.extend_from_slice(&time.as_micros().to_be_bytes()),
+            // No key has one.
+            Value::Items(_) => {}
+        }
+        bytes.push(0);
+    }
+    bytes
+}

@@ -1,0 +1,3 @@
+//! One file for each thing that can be read.
+
+pub mod get_order;

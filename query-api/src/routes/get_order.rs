@@ -1,0 +1,202 @@
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use domain::values::{Item, OrderId, Timestamp};
+use domain::view::Value;
+use domain::view::order_view::{OrderRow, SCHEMA, Versions};
+use infra::http::{After, Json, PathParam, Problem, ProblemBody, not_yet};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::freshness::{self, Found};
+use crate::router::Api;
+
+/// An order. Keys are always present: null where there is no fact yet, version 0.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// The order.
+    #[schema(value_type = Uuid)]
+    order_id: OrderId,
+    /// Who ordered.
+    customer_id: String,
+    /// Where it stands as a whole: `CREATED`, `INVENTORY_RESERVED`, `PAYMENT_AUTHORIZED`,
+    /// `DELIVERY_ASSIGNED`, `DISPATCHED`, `DELIVERED`, `COMPLETED`, `CANCELLING` or `CANCELLED`.
+    #[schema(example = "COMPLETED")]
+    status: &'static str,
+    /// For how much, in minor units.
+    total_amount: i64,
+    /// In which money.
+    currency: String,
+    /// What.
+    #[schema(value_type = Vec<OrderItem>)]
+    items: Vec<Item>,
+    /// When it was placed.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When any part of it last moved.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    /// Why it was cancelled.
+    cancel_reason: Option<String>,
+    /// What the stock did.
+    inventory: Inventory,
+    /// What the money did.
+    payment: Payment,
+    /// What the delivery did.
+    delivery: Delivery,
+    /// How much of each stream is seen here.
+    versions: StreamVersions,
+}
+
+/// A line of an order.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(
+    dead_code,
+    reason = "describes `Item`, which the domain defines, to OpenAPI"
+)]
+pub struct OrderItem {
+    /// What.
+    sku: String,
+    /// How many.
+    quantity: u32,
+    /// For how much each, in minor units.
+    unit_price: u64,
+}
+
+/// What the stock did.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Inventory {
+    /// Its last step.
+    #[schema(example = "SHIPPED")]
+    status: Option<String>,
+    /// Why it is undone.
+    reason: Option<String>,
+}
+
+/// What the money did.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Payment {
+    /// The payment.
+    payment_id: Option<Uuid>,
+    /// Its last step.
+    #[schema(example = "CAPTURED")]
+    status: Option<String>,
+    /// Why it failed or is undone.
+    reason: Option<String>,
+}
+
+/// What the delivery did.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The delivery.
+    delivery_id: Option<Uuid>,
+    /// Its last step.
+    #[schema(example = "DELIVERED")]
+    status: Option<String>,
+    /// Who brings the goods.
+    driver_name: Option<String>,
+    /// When.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    estimated_delivery_time: Option<Timestamp>,
+}
+
+/// The last fact of each stream that is seen here.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamVersions {
+    order: u64,
+    reservation: u64,
+    payment: u64,
+    delivery: u64,
+}
+
+/// Shows an order.
+#[utoipa::path(
+    get,
+    path = "/api/orders/{id}",
+    tag = "orders",
+    params(("id" = Uuid, Path, description = "The order"), After),
+    responses(
+        (status = 200, description = "The order", body = Order),
+        (status = 202, description = "What `?after=` names is not there yet: ask again"),
+        (status = 404, description = "There is no such order, or it is not seen here yet", body = ProblemBody),
+        (status = "4XX", description = "The request is wrong", body = ProblemBody),
+        (status = 503, description = "Try again later", body = ProblemBody),
+    )
+)]
+pub async fn get_order(
+    State(api): State<Arc<Api>>,
+    PathParam(order_id): PathParam<OrderId>,
+    after: Result<Query<After>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(after) = after.map_err(|e| Problem::field("query", e.body_text()))?;
+    let after = after.fact(&freshness::streams_of(order_id))?;
+    let key = [Value::Uuid(order_id.0)];
+    let read = || api.store.get(&SCHEMA, &api.order_view, &key);
+    let found = freshness::read(api.store.as_ref(), after.as_ref(), api.fresh_wait, read).await?;
+    match (found, &after) {
+        (Found::NotYet(seen), Some(fact)) => Ok(not_yet(fact, seen)),
+        (Found::Row(Some(cells)), _) => match OrderRow::read(order_id, &cells) {
+            Some(row) => Ok(Json(Order::from(row)).into_response()),
+            None => Err(unknown()),
+        },
+        (Found::Row(None) | Found::NotYet(_), _) => Err(unknown()),
+    }
+}
+
+fn unknown() -> Problem {
+    let detail = "there is no such order, or it is not seen here yet";
+    Problem::new(StatusCode::NOT_FOUND, "unknown-order", detail)
+}
+
+impl From<OrderRow> for Order {
+    fn from(row: OrderRow) -> Self {
+        Self {
+            order_id: row.order_id,
+            status: row.status().name(),
+            customer_id: row.customer_id,
+            total_amount: row.total_amount,
+            currency: row.currency,
+            items: row.items,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            cancel_reason: row.cancel_reason,
+            inventory: Inventory {
+                status: row.inventory.status,
+                reason: row.inventory.reason,
+            },
+            payment: Payment {
+                payment_id: row.payment.payment_id,
+                status: row.payment.status,
+                reason: row.payment.reason,
+            },
+            delivery: Delivery {
+                delivery_id: row.delivery.delivery_id,
+                status: row.delivery.status,
+                driver_name: row.delivery.driver_name,
+                estimated_delivery_time: row.delivery.estimated_delivery_time,
+            },
+            versions: row.versions.into(),
+        }
+    }
+}
+
+impl From<Versions> for StreamVersions {
+    fn from(versions: Versions) -> Self {
+        Self {
+            order: versions.order,
+            reservation: versions.reservation,
+            payment: versions.payment,
+            delivery: versions.delivery,
+        }
+    }
+}
