@@ -1,0 +1,132 @@
+//! The command line: roles and tools, a file each.
+
+mod config;
+mod explain;
+mod output;
+mod serve;
+mod settle;
+mod status;
+mod tool;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use infra::config::{Config, ConfigError, Sources};
+
+use output::complain;
+
+/// What a bad configuration exits with (`EX_USAGE` of sysexits.h).
+const EXIT_CONFIG: u8 = 64;
+/// What a failure exits with.
+const EXIT_FAILURE: u8 = 1;
+
+const AFTER_HELP: &str = "\
+With no command, everything runs in this process on a store in ./waybill-data:
+
+  waybill                                        start the pipeline
+  waybill demo                                   watch it work
+  waybill explain ORDER                          what is this order waiting for?
+
+Keys are set in waybill.toml, in the environment as WAYBILL_KEY, or with --set key=value, each
+over the one before; `waybill config` lists them all.";
+
+/// An event-sourced order pipeline: orders, stock, payments and deliveries that agree.
+#[derive(Parser)]
+#[command(name = "waybill", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Common {
+    /// Read this file instead of ./waybill.toml
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Set a configuration key; may be given again
+    #[arg(long = "set", value_name = "KEY=VALUE", global = true)]
+    set: Vec<String>,
+    /// Where the embedded store keeps its data [same as --set data_dir=..]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every role in this process (the default)
+    Serve,
+    /// Show how far everything is, and what is in trouble
+    Status,
+    /// Show what an order waits for, since when, and what would help
+    Explain(explain::Explain),
+    /// Record a void or refund that was done by hand at the payment provider
+    Settle(settle::Settle),
+    /// Show the configuration in force, and where each value comes from
+    Config,
+}
+
+/// What every command gets.
+struct Context {
+    sources: Sources,
+    config: Config,
+    json: bool,
+}
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let context = match Context::new(cli.common) {
+        Ok(context) => context,
+        Err(e) => {
+            complain(&e);
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            complain(&e);
+            return ExitCode::from(EXIT_FAILURE);
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve::run(context).await,
+            Command::Status => status::run(context).await,
+            Command::Explain(args) => explain::run(context, args).await,
+            Command::Settle(args) => settle::run(context, args).await,
+            Command::Config => config::run(&context),
+        }
+    });
+    match result {
+        Ok(code) => code,
+        Err(e) => {
+            complain(&format!("{e:#}"));
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+impl Context {
+    fn new(common: Common) -> Result<Self, ConfigError> {
+        let mut set = common.set;
+        if let Some(data_dir) = &common.data_dir {
+            set.push(format!("data_dir={}", data_dir.display()));
+        }
+        let sources = Sources {
+            file: common.config,
+            set,
+        };
+        Ok(Self {
+            config: Config::load(&sources)?,
+            sources,
+            json: common.json,
+        })
+    }
+}
