@@ -1,0 +1,6 @@
+//! A real process, killed again and again under load, and its data looked at afterwards.
+
+mod audit;
+mod kills;
+mod load;
+mod process;

@@ -1,0 +1,260 @@
+//! What must be true of the data afterwards, whatever happened before.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use domain::inventory::{reservation, stock};
+use domain::view::order_view::{OrderView, SCHEMA};
+use domain::view::{Cells, Value as Cell};
+use domain::{Category, Fact, Recorded, Service, View, payment};
+use infra::codec;
+use infra::config::Config;
+use infra::view_store::Table;
+use serde_json::Value;
+use waybill::app::Adapters;
+use waybill::control;
+use waybill::tools::Request;
+
+use super::load::Answered;
+
+/// How many facts and tasks are still to be dealt with.
+pub async fn open_work(data_dir: &Path) -> u64 {
+    let status = control::ask(data_dir, &Request::Status).await.unwrap();
+    let status = status.expect("a running pipeline").unwrap();
+    assert_eq!(status["healthy"], true, "{status:#}");
+    let sum = |list: &Value, key: &str| -> u64 {
+        let list = list.as_array().unwrap();
+        list.iter().map(|one| one[key].as_u64().unwrap()).sum()
+    };
+    sum(&status["groups"], "lag") + sum(&status["services"], "openTasks")
+}
+
+/// Looks at the logs and the view, with no process running.
+pub async fn audit(data_dir: &Path, answered: &[Answered]) {
+    let config = Config {
+        data_dir: data_dir.to_owned(),
+        ..Config::default()
+    };
+    let adapters = Adapters::open(&config).unwrap();
+    let mut facts = vec![];
+    for service in Service::ALL {
+        let mut after = 0;
+        loop {
+            let page = adapters
+                .store(service)
+                .read_log(after, 10_000)
+                .await
+                .unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.position;
+            facts.extend(page.iter().map(|fact| codec::decode(fact).unwrap()));
+        }
+    }
+    streams_have_no_holes(&facts);
+    let orders = Orders::of(&facts);
+    acknowledged_commands_are_there_once(&facts, &orders, answered);
+    let mut completed = 0;
+    for (id, order) in &orders.0 {
+        order.expect_consistent_end(id);
+        completed += usize::from(order.has("order.completed"));
+    }
+    let on_hand = stock_adds_up(&facts, &orders);
+    view_equals_log(&adapters, &orders).await;
+    println!(
+        "{} facts, {} orders, {completed} completed, {on_hand} units left",
+        facts.len(),
+        orders.0.len()
+    );
+}
+
+fn streams_have_no_holes(facts: &[Recorded]) {
+    let mut versions = HashMap::new();
+    for fact in facts {
+        let version = versions.entry(fact.id.stream.clone()).or_insert(0);
+        *version += 1;
+        assert_eq!(fact.id.sequence, *version, "{}", fact.id);
+    }
+}
+
+/// The facts of each order, stream by stream.
+struct Orders<'a>(BTreeMap<String, Order<'a>>);
+
+#[derive(Default)]
+struct Order<'a> {
+    facts: Vec<&'a Recorded>,
+}
+
+impl<'a> Orders<'a> {
+    fn of(facts: &'a [Recorded]) -> Self {
+        let mut orders: BTreeMap<String, Order<'a>> = BTreeMap::new();
+        for fact in facts
+            .iter()
+            .filter(|fact| fact.id.stream.category != Category::Stock)
+        {
+            let id = fact.id.stream.id.clone();
+            orders.entry(id).or_default().facts.push(fact);
+        }
+        Self(orders)
+    }
+}
+
+impl Order<'_> {
+    fn count(&self, name: &str) -> usize {
+        self.facts
+            .iter()
+            .filter(|fact| fact.fact.name() == name)
+            .count()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.count(name) > 0
+    }
+
+    /// Ended once, charged at most once, and keeps nothing that it should not.
+    fn expect_consistent_end(&self, id: &str) {
+        let names: Vec<_> = self.facts.iter().map(|fact| fact.fact.name()).collect();
+        for name in &names {
+            assert!(
+                self.count(name) == 1 || *name == "delivery.eta-updated",
+                "{id}: {names:?}"
+            );
+        }
+        let cancelled = self.has("order.cancelled");
+        assert!(cancelled != self.has("order.completed"), "{id}: {names:?}");
+        if cancelled {
+            let held = self.has("inventory.reserved");
+            let back = self.facts.iter().any(|fact| match &fact.fact {
+                Fact::Reservation(reservation::Event::Released { lines, .. }) => !lines.is_empty(),
+                Fact::Reservation(reservation::Event::Returned { .. }) => true,
+                _ => false,
+            });
+            assert_eq!(held, back, "{id} keeps stock: {names:?}");
+            let charged = self.has("payment.authorized");
+            let undone = self.facts.iter().any(|fact| match &fact.fact {
+                Fact::Payment(event @ payment::Event::Voided { .. }) => !event.is_tombstone(),
+                Fact::Payment(payment::Event::Refunded { .. }) => true,
+                _ => false,
+            });
+            assert_eq!(charged, undone, "{id} keeps money: {names:?}");
+            assert_eq!(
+                self.has("payment.captured"),
+                self.has("payment.refunded"),
+                "{id}"
+            );
+            assert!(!self.has("delivery.delivered"), "{id}: {names:?}");
+        } else {
+            assert!(
+                self.has("delivery.delivered") && self.has("inventory.shipped"),
+                "{id}"
+            );
+            let captured = self.has("payment.captured");
+            assert!(
+                captured != self.has("payment.capture-failed"),
+                "{id}: {names:?}"
+            );
+        }
+    }
+}
+
+fn acknowledged_commands_are_there_once(
+    facts: &[Recorded],
+    orders: &Orders<'_>,
+    answered: &[Answered],
+) {
+    let (mut placed, mut received) = (0, 0);
+    for one in answered {
+        let reply: Value = serde_json::from_slice(&one.reply).unwrap();
+        if one.path == "/api/orders" {
+            placed += 1;
+            let order = &orders.0[reply["orderId"].as_str().unwrap()];
+            assert_eq!(order.count("order.created"), 1);
+        } else if one.path.ends_with("/receipts") {
+            assert_eq!(one.status, 200, "{reply}");
+            received += one.body["quantity"].as_u64().unwrap();
+        } else if one.status == 202 {
+            let order = &orders.0[reply["orderId"].as_str().unwrap()];
+            let asked = order.has("order.cancellation-requested");
+            assert!(asked || order.has("order.cancelled"), "{reply}");
+        } else {
+            assert_eq!(one.status, 409, "{reply}");
+        }
+    }
+    assert_eq!(
+        placed,
+        orders.0.len(),
+        "orders that nobody placed, or placed twice"
+    );
+    let receipts = facts.iter().filter_map(|fact| match &fact.fact {
+        Fact::Stock(stock::Event::Received { quantity, .. }) => Some(quantity.get()),
+        _ => None,
+    });
+    assert_eq!(
+        receipts.sum::<u64>(),
+        received,
+        "goods that nobody received, or received twice"
+    );
+}
+
+/// Of every SKU the counters are a fold, in their range at every moment, and nothing is held in
+/// the end.
+fn stock_adds_up(facts: &[Recorded], orders: &Orders<'_>) -> u64 {
+    let mut counters: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut shipped = 0;
+    for fact in facts {
+        let Fact::Stock(event) = &fact.fact else {
+            continue;
+        };
+        let (on_hand, held) = counters.entry(&fact.id.stream.id).or_default();
+        match event {
+            stock::Event::Received { quantity, .. } => *on_hand += quantity.get(),
+            stock::Event::Held(change) => *held += change.quantity.get(),
+            stock::Event::Freed(change) => *held -= change.quantity.get(),
+            stock::Event::Shipped(change) => {
+                *on_hand -= change.quantity.get();
+                *held -= change.quantity.get();
+                shipped += change.quantity.get();
+            }
+            stock::Event::Returned(change) => {
+                *on_hand += change.quantity.get();
+                shipped -= change.quantity.get();
+            }
+        }
+        assert!(held <= on_hand, "{}", fact.id);
+        let after = event.after();
+        assert_eq!(
+            (after.on_hand, after.held),
+            (*on_hand, *held),
+            "{}",
+            fact.id
+        );
+    }
+    assert!(
+        counters.values().all(|(_, held)| *held == 0),
+        "{counters:?}"
+    );
+    // Every order of the load is for one unit.
+    let completed = orders
+        .0
+        .values()
+        .filter(|order| order.has("order.completed"))
+        .count();
+    assert_eq!(shipped, u64::try_from(completed).unwrap());
+    counters.values().map(|(on_hand, _)| on_hand).sum()
+}
+
+async fn view_equals_log(adapters: &Adapters, orders: &Orders<'_>) {
+    let table = Table {
+        name: SCHEMA.name.to_owned(),
+    };
+    for (id, order) in &orders.0 {
+        let mut folded: Cells = vec![None; SCHEMA.columns.len()];
+        for fact in &order.facts {
+            for cell in OrderView.project(fact).unwrap().cells {
+                folded[cell.column] = Some(cell.value);
+            }
+        }
+        let key = [Cell::Uuid(id.parse().unwrap())];
+        let stored = adapters.views().get(&SCHEMA, &table, &key).await.unwrap();
+        assert_eq!(stored, Some(folded), "{id}");
+    }
+}

@@ -1,0 +1,79 @@
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::audit::{audit, open_work};
+use super::load::{Journal, customer, send_until_answered};
+use super::process::{Process, folder};
+use crate::support::eventually;
+
+const KILLS: usize = 30;
+const CUSTOMERS: u64 = 64;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice() {
+    let seed =
+        std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (_folder, data_dir) = folder();
+    let (address, at) = watch::channel(None);
+    let (enough, is_enough) = watch::channel(false);
+    let journal = Journal::default();
+    let mut customers = JoinSet::new();
+    for _ in 0..CUSTOMERS {
+        let (at, is_enough) = (at.clone(), is_enough.clone());
+        customers.spawn(customer(random.u64(..), at, journal.clone(), is_enough));
+    }
+
+    let begun = Instant::now();
+    let mut slowest = Duration::ZERO;
+    for _ in 0..KILLS {
+        let process = Process::start(&data_dir).await;
+        slowest = slowest.max(process.up_after);
+        address.send_replace(Some(process.client.clone()));
+        // At any moment: this is the one wait that is for nothing.
+        sleep(Duration::from_millis(random.u64(20..900))).await;
+        address.send_replace(None);
+        process.kill().await;
+    }
+    let took = begun.elapsed();
+
+    let process = Process::start(&data_dir).await;
+    address.send_replace(Some(process.client.clone()));
+    enough.send_replace(true);
+    while let Some(customer) = customers.join_next().await {
+        customer.unwrap();
+    }
+    let answered = journal.lock().unwrap().clone();
+    println!(
+        "{KILLS} kills in {took:.1?}, {} commands answered, up again within {slowest:.1?}",
+        answered.len()
+    );
+    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(answered.len() > 1000, "{} is no load", answered.len());
+
+    // The same key gets the byte-same answer, whatever happened in between.
+    let mut at = at.clone();
+    for one in answered
+        .iter()
+        .filter(|one| one.status < 300)
+        .step_by(answered.len() / 200)
+    {
+        let again = send_until_answered(&mut at, &one.path, &one.key, &one.body).await;
+        // A cancellation that found nothing to do is answered anew.
+        if !one.path.ends_with("/cancel") {
+            assert_eq!((again.status, again.reply), (one.status, one.reply.clone()));
+        }
+    }
+
+    let idle = || {
+        let data_dir = data_dir.clone();
+        async move { open_work(&data_dir).await }
+    };
+    eventually(idle, |open| *open == 0).await;
+    process.terminate().await;
+    audit(&data_dir, &answered).await;
+}

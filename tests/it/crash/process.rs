@@ -1,0 +1,79 @@
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::support::Client;
+
+/// `waybill serve`, as a process of its own.
+pub struct Process {
+    child: Child,
+    pub client: Client,
+    /// How long it took until it listened.
+    pub up_after: Duration,
+}
+
+/// How the process is configured: quick, and yet with calls under way at any moment.
+const SETTINGS: [&str; 9] = [
+    "command_addr=127.0.0.1:0",
+    "query_addr=127.0.0.1:0",
+    "payment_delay_ms=40",
+    "courier_assign_ms=20",
+    "courier_dispatch_ms=40",
+    "courier_deliver_ms=20",
+    "order_deadline_ms=60000",
+    "drain_ms=10000",
+    "log=error",
+];
+
+impl Process {
+    pub async fn start(data_dir: &Path) -> Self {
+        let begun = Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
+        command
+            .args(["serve", "--json", "--data-dir"])
+            .arg(data_dir);
+        for setting in SETTINGS {
+            command.args(["--set", setting]);
+        }
+        command.stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let up = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("the process says where it listens");
+        let up: Value = serde_json::from_str(&up).unwrap();
+        let url = |key: &str| up[key].as_str().unwrap().to_owned();
+        Self {
+            child,
+            client: Client::new(url("command"), url("query")),
+            up_after: begun.elapsed(),
+        }
+    }
+
+    /// SIGKILL: the process gets no chance to do anything.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM: the process drains.
+    pub async fn terminate(mut self) {
+        let pid = self.child.id().unwrap().try_into().unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        let status = self.child.wait().await.unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+/// A folder for a process's data, short enough for its socket.
+pub fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    (folder, path)
+}

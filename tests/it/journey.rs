@@ -1,0 +1,4 @@
+//! Every road of the process, from POST to GET.
+
+mod back;
+mod there;

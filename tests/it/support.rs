@@ -1,0 +1,9 @@
+//! A pipeline to test, clients for it, and patience.
+
+mod client;
+mod eventually;
+mod pipeline;
+
+pub use client::{Client, order_of};
+pub use eventually::eventually;
+pub use pipeline::{Fast, Pipeline};

@@ -1,0 +1,137 @@
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread::panicking;
+use std::time::Duration;
+
+use domain::Service;
+use infra::config::{Config, Courier};
+use infra::courier::Steps;
+use infra::event_store::EventStore;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use waybill::app::{App, Ended};
+use waybill::tools::{Request, Tools};
+
+use super::{Client, eventually};
+
+/// How the pipeline differs from one with no delays at all.
+#[derive(Debug, Clone, Default)]
+pub struct Fast {
+    /// Deliveries are driven over HTTP.
+    pub by_hand: bool,
+    pub payment_delay_ms: u64,
+    pub deadline_ms: u64,
+    pub fresh_wait_ms: Option<u64>,
+}
+
+/// The app that `main` starts, on an empty folder and ports of its own.
+pub struct Pipeline {
+    client: Client,
+    tools: Tools,
+    orders: Arc<dyn EventStore>,
+    stop: CancellationToken,
+    running: Option<JoinHandle<Ended>>,
+    _folder: TempDir,
+}
+
+impl Pipeline {
+    pub async fn start(fast: Fast) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data_dir = folder.path().join("data");
+        config.http.command_addr = "127.0.0.1:0".parse().unwrap();
+        config.http.query_addr = "127.0.0.1:0".parse().unwrap();
+        if let Some(ms) = fast.fresh_wait_ms {
+            config.http.fresh_wait = Duration::from_millis(ms);
+        }
+        config.payment.delay = Duration::from_millis(fast.payment_delay_ms);
+        config.orders.deadline_ms = fast.deadline_ms;
+        config.courier = if fast.by_hand {
+            Courier::None
+        } else {
+            Courier::Simulated(Steps {
+                assign_ms: 0,
+                dispatch_ms: 0,
+                deliver_ms: 0,
+            })
+        };
+        let app = App::build(config).await.unwrap();
+        let client = Client::new(
+            format!("http://{}", app.command_addr()),
+            format!("http://{}", app.query_addr()),
+        );
+        let tools = app.adapters().tools();
+        let orders = app.adapters().store(Service::Order).clone();
+        let stop = CancellationToken::new();
+        let running = tokio::task::spawn(app.run(stop.clone()));
+        Self {
+            client,
+            tools,
+            orders,
+            stop,
+            running: Some(running),
+            _folder: folder,
+        }
+    }
+
+    /// What `waybill explain` says.
+    pub async fn explain(&self, order: &str) -> Value {
+        let order = order.parse().unwrap();
+        self.tools.answer(Request::Explain { order }).await.unwrap()
+    }
+
+    /// How many facts the log of a service has.
+    pub async fn facts_of(&self, service: &str) -> u64 {
+        let status = self.tools.answer(Request::Status).await.unwrap();
+        let services = status["services"].as_array().unwrap();
+        let of = services.iter().find(|of| of["service"] == service).unwrap();
+        of["lastPosition"].as_u64().unwrap()
+    }
+
+    /// How many orders were ever placed.
+    pub async fn created_orders(&self) -> usize {
+        let store = self.orders.clone();
+        let facts = store.read_log(0, usize::MAX).await.unwrap();
+        facts
+            .iter()
+            .filter(|fact| fact.name == "order.created")
+            .count()
+    }
+
+    /// Ends the pipeline, and asserts that it leaves nothing undone: every consumer group has
+    /// taken everything, nothing is parked or in trouble, and it drained in time.
+    pub async fn finish(mut self) {
+        let tools = self.tools.clone();
+        let status = move || {
+            let tools = tools.clone();
+            async move { tools.answer(Request::Status).await.unwrap() }
+        };
+        let settled = |status: &Value| {
+            let groups = status["groups"].as_array().unwrap();
+            groups.iter().all(|group| group["lag"] == 0)
+        };
+        let status = eventually(status, settled).await;
+        assert_eq!(status["healthy"], true, "{status:#}");
+        self.stop.cancel();
+        let ended = self.running.take().unwrap().await.unwrap();
+        assert_eq!(ended, Ended::Drained);
+    }
+}
+
+impl Deref for Pipeline {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        let unfinished = self.running.is_some() && !panicking();
+        assert!(!unfinished, "end the test with pipeline.finish()");
+    }
+}
