@@ -7,13 +7,15 @@
 
 mod settings;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::{Dict, Map};
+use figment::{Figment, Metadata, Profile, Provider};
 use serde_json::Value;
 
 use crate::courier::Steps;
@@ -256,20 +258,58 @@ fn figment(sources: &Sources) -> Result<Figment, ConfigError> {
         check_readable(&path)?;
         figment = figment.merge(Toml::file_exact(path));
     }
-    figment = figment.merge(Env::prefixed("WAYBILL_"));
+    figment = figment.merge(Texts {
+        source: ENVIRONMENT,
+        pairs: Env::prefixed("WAYBILL_")
+            .iter()
+            .map(|(key, value)| (key.to_string(), value))
+            .collect(),
+    });
+    let mut pairs = vec![];
     for flag in &sources.set {
         let Some((key, value)) = flag.split_once('=') else {
             return Err(ConfigError {
                 key: flag.clone(),
-                found: Found(Some("--set".into())),
+                found: Found(Some(FLAG.into())),
                 message: "must have the form key=value".into(),
             });
         };
-        // The environment's syntax: 8 is a number, and what is nothing else is a text.
-        let value: figment::value::Value = value.parse().unwrap_or_else(|e| match e {});
-        figment = figment.merge(Serialized::global(key.trim(), value));
+        pairs.push((key.trim().to_owned(), value.to_owned()));
     }
-    Ok(figment)
+    let source = FLAG;
+    Ok(figment.merge(Texts { source, pairs }))
+}
+
+const ENVIRONMENT: &str = "the environment";
+const FLAG: &str = "--set";
+
+/// Values that come as texts: what is a text by default stays one, also where it looks like a
+/// number.
+struct Texts {
+    source: &'static str,
+    pairs: Vec<(String, String)>,
+}
+
+impl Provider for Texts {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.source)
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        let defaults = figment::value::Value::serialize(Settings::default())?;
+        let defaults = defaults.into_dict().unwrap_or_default();
+        let value = |(key, text): &(String, String)| {
+            let value = match defaults.get(key) {
+                Some(figment::value::Value::String(..)) => text.clone().into(),
+                _ => text
+                    .parse()
+                    .unwrap_or_else(|never: Infallible| match never {}),
+            };
+            (key.clone(), value)
+        };
+        let dict = self.pairs.iter().map(value).collect();
+        Ok(Map::from([(Profile::Default, dict)]))
+    }
 }
 
 fn check_readable(path: &Path) -> Result<(), ConfigError> {
@@ -284,12 +324,11 @@ fn found(figment: &Figment, key: &str) -> Found {
     Found(figment.find_metadata(key).map(source_name))
 }
 
-fn source_name(metadata: &figment::Metadata) -> String {
+fn source_name(metadata: &Metadata) -> String {
     match (&metadata.source, metadata.name.as_ref()) {
         (Some(figment::Source::File(path)), _) => path.display().to_string(),
-        (_, name) if name.contains("environment") => "the environment".into(),
-        (_, name) if name.contains("Settings") => "default".into(),
-        _ => "--set".into(),
+        (_, name @ (ENVIRONMENT | FLAG)) => name.to_owned(),
+        _ => "default".into(),
     }
 }
 
@@ -305,7 +344,7 @@ fn describe(figment: &Figment, e: figment::Error) -> ConfigError {
     };
     let source = e.metadata.as_ref().map(source_name);
     let found = Found(source.or_else(|| found(figment, &key).0));
-    let in_environment = found.0.as_deref() == Some("the environment");
+    let in_environment = found.0.as_deref() == Some(ENVIRONMENT);
     let key = if in_environment {
         format!("WAYBILL_{}", key.to_ascii_uppercase())
     } else {

@@ -71,6 +71,12 @@ pub trait Log: Send + Sync + 'static {
     /// [`StoreError`]
     async fn last_position(&self) -> Result<Position, StoreError>;
 
+    /// Whether appends can be made now.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what is wrong.
+    async fn ready(&self) -> Result<(), StoreError>;
+
     /// The reply stored under an idempotency key.
     ///
     /// # Errors

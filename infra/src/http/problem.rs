@@ -96,11 +96,6 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
-    /// What is wrong, in a sentence.
-    pub fn detail(&self) -> &str {
-        &self.detail
-    }
-
     fn body(&self) -> ProblemBody<'_> {
         ProblemBody {
             kind: format!("urn:waybill:problem:{}", self.code),
@@ -121,7 +116,7 @@ impl From<StoreError> for Problem {
                 Self::try_again("overloaded", "too many requests are waiting", 1)
             }
             StoreError::Unavailable(_) => {
-                tracing::warn!(error = %e, "a request was put off");
+                tracing::debug!(error = %e, "a request was put off");
                 Self::try_again("store-unavailable", "the event store does not answer", 1)
             }
             StoreError::Corrupt(_) | StoreError::Fenced => Self::internal(&e),
@@ -133,7 +128,7 @@ impl From<ViewError> for Problem {
     fn from(e: ViewError) -> Self {
         match e {
             ViewError::Unavailable(_) => {
-                tracing::warn!(error = %e, "a request was put off");
+                tracing::debug!(error = %e, "a request was put off");
                 Self::try_again("view-unavailable", "the view store does not answer", 1)
             }
             ViewError::Corrupt(_) => Self::internal(&e),

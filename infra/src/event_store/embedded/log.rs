@@ -62,6 +62,10 @@ impl Log for EmbeddedEventStore {
         Ok(*locked(&self.db.of(self.service).last))
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.db.writer().ready()
+    }
+
     async fn stored_reply(
         &self,
         scope: &str,

@@ -8,7 +8,7 @@
 //! there and at most the answers are lost.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread;
 
 use domain::values::Timestamp;
@@ -45,6 +45,9 @@ enum What {
 pub struct Writer {
     queue: mpsc::Sender<Job>,
     jobs: Mutex<Option<mpsc::Receiver<Job>>>,
+    /// What made a write fail. The engine takes none after that, since it no longer knows what is
+    /// on the disk: only a restart finds out.
+    failed: OnceLock<String>,
 }
 
 impl Writer {
@@ -53,6 +56,7 @@ impl Writer {
         Self {
             queue,
             jobs: Mutex::new(Some(jobs)),
+            failed: OnceLock::new(),
         }
     }
 
@@ -70,6 +74,16 @@ impl Writer {
             .map_err(|e| StoreError::Unavailable(e.to_string()))
     }
 
+    /// Whether writes still go through.
+    pub fn ready(&self) -> Result<(), StoreError> {
+        match self.failed.get() {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Unavailable(format!(
+                "a write failed, and the process has to be restarted: {why}"
+            ))),
+        }
+    }
+
     pub async fn append(&self, service: Service, request: Append) -> Answer {
         request.check()?;
         self.send(service, What::Append(request)).await
@@ -80,6 +94,7 @@ impl Writer {
     }
 
     async fn send(&self, service: Service, what: What) -> Answer {
+        self.ready()?;
         let (answer, answered) = oneshot::channel();
         let job = Job {
             service,
@@ -302,10 +317,13 @@ impl<'a> Draft<'a> {
                 None => self.batch.remove(&self.db.due, key),
             }
         }
-        self.batch.commit().map_err(|e| {
-            tracing::error!(error = %e, "the event store cannot write");
-            StoreError::from(e)
-        })?;
+        if let Err(e) = self.batch.commit() {
+            let failed = &self.db.writer().failed;
+            if failed.set(e.to_string()).is_ok() {
+                tracing::error!(error = %e, "the data directory cannot be written; restart to go on");
+            }
+            return self.db.writer().ready();
+        }
         for service in Service::ALL {
             *locked(&self.db.of(service).last) = self.last[service as usize];
         }
