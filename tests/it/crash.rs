@@ -3,4 +3,4 @@
 mod audit;
 mod kills;
 mod load;
-mod process;
+pub mod process;

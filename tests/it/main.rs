@@ -2,14 +2,18 @@
 //!
 //! - `journey`: orders from POST to GET, down every road of the process.
 //! - `http`: what the APIs promise beside the process: errors, keys, tokens.
+//! - `cli`: the command line, as a process.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test ends where it fails"
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test ends where it fails, prints its seed, and spawns what it likes"
 )]
 
+mod cli;
 mod crash;
 mod http;
 mod journey;

@@ -1,12 +1,14 @@
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::panicking;
 use std::time::Duration;
 
 use domain::Service;
-use infra::config::{Config, Courier};
+use infra::config::{Config, Courier, Http, Orders};
 use infra::courier::Steps;
 use infra::event_store::EventStore;
+use infra::payment_provider::Simulated;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -39,23 +41,36 @@ pub struct Pipeline {
 impl Pipeline {
     pub async fn start(fast: Fast) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        config.data_dir = folder.path().join("data");
-        config.http.command_addr = "127.0.0.1:0".parse().unwrap();
-        config.http.query_addr = "127.0.0.1:0".parse().unwrap();
-        if let Some(ms) = fast.fresh_wait_ms {
-            config.http.fresh_wait = Duration::from_millis(ms);
-        }
-        config.payment.delay = Duration::from_millis(fast.payment_delay_ms);
-        config.orders.deadline_ms = fast.deadline_ms;
-        config.courier = if fast.by_hand {
-            Courier::None
-        } else {
-            Courier::Simulated(Steps {
-                assign_ms: 0,
-                dispatch_ms: 0,
-                deliver_ms: 0,
-            })
+        let defaults = Config::default();
+        let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let at_once = Steps {
+            assign_ms: 0,
+            dispatch_ms: 0,
+            deliver_ms: 0,
+        };
+        let config = Config {
+            data_dir: folder.path().join("data"),
+            http: Http {
+                command_addr: any_port,
+                query_addr: any_port,
+                fresh_wait: fast
+                    .fresh_wait_ms
+                    .map_or(defaults.http.fresh_wait, Duration::from_millis),
+            },
+            payment: Simulated {
+                delay: Duration::from_millis(fast.payment_delay_ms),
+                ..defaults.payment.clone()
+            },
+            orders: Orders {
+                deadline_ms: fast.deadline_ms,
+                ..defaults.orders
+            },
+            courier: if fast.by_hand {
+                Courier::None
+            } else {
+                Courier::Simulated(at_once)
+            },
+            ..defaults
         };
         let app = App::build(config).await.unwrap();
         let client = Client::new(
