@@ -20,7 +20,7 @@ use infra::telemetry;
 use infra::view_store::{EmbeddedViewStore, ViewStore};
 use infra::{courier, ids};
 use tokio::net::TcpListener;
-use tokio::time::{Duration, interval, timeout};
+use tokio::time::{Duration, Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{Control, ControlError};
@@ -28,6 +28,8 @@ use crate::tools::Tools;
 
 /// How often replies that have become too old are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
+/// When they are first: not while everything starts.
+const FIRST_PURGE: Duration = Duration::from_secs(60);
 
 /// A pipeline that is ready to run: its data is open and its addresses are bound.
 pub struct App {
@@ -252,7 +254,7 @@ fn serve(tasks: &Tasks, name: &'static str, listener: TcpListener, router: Route
 
 async fn purge_replies(store: Arc<dyn EventStore>, keep: Duration, stop: CancellationToken) {
     let keep_micros = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
-    let mut hourly = interval(PURGE_EVERY);
+    let mut hourly = interval_at(Instant::now() + FIRST_PURGE, PURGE_EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

@@ -7,6 +7,7 @@ mod status;
 use std::sync::Arc;
 
 use command_api::Services;
+use domain::Service;
 use domain::payment::Settlement;
 use domain::values::{OrderId, Reason};
 use infra::bus::Bus;
@@ -96,6 +97,21 @@ impl Tools {
     /// The tools over `services` and `bus`.
     pub fn new(services: Services, bus: Arc<dyn Bus>) -> Self {
         Self { services, bus }
+    }
+
+    /// The consumer groups whose parked facts are in the store of `service`: its own, and in the
+    /// order service's those of the views.
+    fn groups_parked_at(service: Service) -> Vec<String> {
+        let mut groups = vec![service.name().to_owned()];
+        if service == Service::Order {
+            let views = projectors::views();
+            groups.extend(
+                views
+                    .iter()
+                    .map(|view| projectors::live_table(view.as_ref()).1),
+            );
+        }
+        groups
     }
 
     /// Answers a request.

@@ -13,11 +13,13 @@ mod lanes;
 mod ledger;
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Recorded, Service};
+use futures::FutureExt;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -246,7 +248,10 @@ impl One {
         let mut attempts = 0;
         let mut pauses = pauses();
         loop {
-            let (class, reason) = match self.take.take(&fact).await {
+            // A panic is a failure of an unknown kind: it must not take the whole group along.
+            let taken = AssertUnwindSafe(self.take.take(&fact)).catch_unwind().await;
+            let taken = taken.unwrap_or_else(|_| Err(Failure::Unknown("it panicked".into())));
+            let (class, reason) = match taken {
                 Ok(()) => return End::Taken,
                 Err(Failure::Permanent { class, reason }) => (Some(class), reason),
                 Err(Failure::Unavailable(reason)) => (None, reason),

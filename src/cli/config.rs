@@ -13,15 +13,14 @@ pub fn run(context: &Context) -> anyhow::Result<ExitCode> {
         say_json(&origins)?;
         return Ok(ExitCode::SUCCESS);
     }
+    // A valid waybill.toml: JSON's texts and numbers are TOML's too.
     for origin in origins {
-        let value = match &origin.value {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        say(format_args!("# {}", origin.help.trim()));
         say(format_args!(
-            "{} = {value}    ({})\n",
-            origin.key, origin.source
+            "# {}\n{} = {}    # {}\n",
+            origin.help.trim(),
+            origin.key,
+            origin.value,
+            origin.source
         ));
     }
     Ok(ExitCode::SUCCESS)

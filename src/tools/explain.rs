@@ -130,7 +130,9 @@ impl Tools {
             let store = self.services.store(service);
             tasks.extend(store.due_of(order).await?.iter().map(OpenTask::from));
             let key = order.to_string();
-            parked.extend(store.parked(service.name(), Some(&key), PARKED).await?);
+            for group in Self::groups_parked_at(service) {
+                parked.extend(store.parked(&group, Some(&key), PARKED).await?);
+            }
         }
         let parked: Vec<Parked> = parked.into_iter().map(Parked::from).collect();
         let states = States::of(&facts);

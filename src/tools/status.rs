@@ -54,12 +54,9 @@ impl Tools {
         for service in Service::ALL {
             let store = self.services.store(service);
             let (troubled, open_tasks) = store.troubled(LISTED).await?;
-            let mut parked = store.parked(service.name(), None, LISTED).await?;
-            if service == Service::Order {
-                for view in projectors::views() {
-                    let (_, group) = projectors::live_table(view.as_ref());
-                    parked.extend(store.parked(&group, None, LISTED).await?);
-                }
+            let mut parked = vec![];
+            for group in Self::groups_parked_at(service) {
+                parked.extend(store.parked(&group, None, LISTED).await?);
             }
             services.push(ServiceStatus {
                 service: service.name().to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! - `journey`: orders from POST to GET, down every road of the process.
 //! - `http`: what the APIs promise beside the process: errors, keys, tokens.
+//! - `architecture`, `schema`: what depends on what; contracts are files.
 //! - `cli`: the command line, as a process.
 //! - `crash`: a real process, killed again and again.
 
@@ -13,8 +14,10 @@
     reason = "a test ends where it fails, prints its seed, and spawns what it likes"
 )]
 
+mod architecture;
 mod cli;
 mod crash;
 mod http;
 mod journey;
+mod schema;
 mod support;

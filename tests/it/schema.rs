@@ -1,0 +1,24 @@
+//! Contracts are files: what the code says and what `schemas/` says is the same.
+
+use std::path::Path;
+
+/// The OpenAPI documents are generated; `UPDATE_SCHEMAS=1` writes them.
+#[test]
+fn the_openapi_documents_are_those_of_the_code() {
+    for (name, document) in [
+        ("command", command_api::openapi()),
+        ("query", query_api::openapi()),
+    ] {
+        let generated = document.to_pretty_json().unwrap() + "\n";
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/http/{name}.json"));
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            std::fs::write(&file, &generated).unwrap();
+        }
+        let written = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            written == generated,
+            "{} differs from the code: UPDATE_SCHEMAS=1 cargo test --test it schema",
+            file.display()
+        );
+    }
+}
