@@ -42,6 +42,32 @@ pub fn record_metrics() {
     recorder();
 }
 
+/// What each metric means; units are in the names.
+const MEANINGS: &[(&str, &str)] = &[
+    ("waybill_append_batch_size", "Requests of one group commit"),
+    (
+        "waybill_reservations_batch_size",
+        "Reservations decided and appended as one",
+    ),
+    (
+        "waybill_facts_taken_total",
+        "Facts that a consumer group has taken",
+    ),
+    (
+        "waybill_facts_parked_total",
+        "Facts that a consumer group could not take",
+    ),
+    (
+        "waybill_facts_projected_total",
+        "Facts that were written into a view",
+    ),
+    (
+        "waybill_tasks_running",
+        "Outside calls and timers that run now",
+    ),
+    ("waybill_http_seconds", "How long requests took"),
+];
+
 fn recorder() -> Option<&'static PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     let install = || {
@@ -54,5 +80,17 @@ fn recorder() -> Option<&'static PrometheusHandle> {
             .inspect_err(|e| tracing::error!(error = %e, "there will be no metrics"))
             .ok()
     };
-    RECORDER.get_or_init(install).as_ref()
+    RECORDER
+        .get_or_init(|| {
+            let recorder = install();
+            for (name, meaning) in MEANINGS {
+                match name.rsplit('_').next() {
+                    Some("total") => metrics::describe_counter!(*name, *meaning),
+                    Some("size" | "seconds") => metrics::describe_histogram!(*name, *meaning),
+                    _ => metrics::describe_gauge!(*name, *meaning),
+                }
+            }
+            recorder
+        })
+        .as_ref()
 }

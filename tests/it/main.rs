@@ -4,6 +4,7 @@
 //! - `http`: what the APIs promise beside the process: errors, keys, tokens.
 //! - `architecture`, `schema`: what depends on what; contracts are files.
 //! - `cli`: the command line, as a process.
+//! - `handler`: commands that meet, and states that are stale.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
@@ -17,6 +18,7 @@
 mod architecture;
 mod cli;
 mod crash;
+mod handler;
 mod http;
 mod journey;
 mod schema;

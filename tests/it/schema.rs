@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use infra::config::{KEYS, Settings};
+
 /// The OpenAPI documents are generated; `UPDATE_SCHEMAS=1` writes them.
 #[test]
 fn the_openapi_documents_are_those_of_the_code() {
@@ -20,5 +22,20 @@ fn the_openapi_documents_are_those_of_the_code() {
             "{} differs from the code: UPDATE_SCHEMAS=1 cargo test --test it schema",
             file.display()
         );
+    }
+}
+
+#[test]
+fn the_readme_lists_every_key_with_its_default() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let defaults = serde_json::to_value(Settings::default()).unwrap();
+    for key in KEYS {
+        let default = match &defaults[key.name] {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let row = format!("| `{}` | `{default}` | {} |", key.name, key.help.trim());
+        assert!(readme.contains(&row), "the README lacks: {row}");
     }
 }
