@@ -4,7 +4,7 @@
 //! - `http`: what the APIs promise beside the process: errors, keys, tokens.
 //! - `architecture`, `schema`: what depends on what; contracts are files.
 //! - `cli`: the command line, as a process.
-//! - `handler`: commands that meet, and states that are stale.
+//! - `handler`, `loops`: commands that meet, states that are stale, calls that fail.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
@@ -21,5 +21,6 @@ mod crash;
 mod handler;
 mod http;
 mod journey;
+mod loops;
 mod schema;
 mod support;
