@@ -57,7 +57,7 @@ pub enum StartError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// An address cannot be bound.
-    #[error("cannot listen on {addr} ({key}): {source}")]
+    #[error("cannot listen on {addr} ({key})")]
     Bind {
         /// Which.
         addr: SocketAddr,
@@ -130,15 +130,16 @@ impl Adapters {
 }
 
 impl App {
-    /// Opens the data directory and binds the addresses.
+    /// Binds the addresses and opens the data directory, which is made where it does not exist.
     ///
     /// # Errors
-    /// [`StartError`]; nothing was changed.
+    /// [`StartError`]
     pub async fn build(config: Config) -> Result<Self, StartError> {
         telemetry::record_metrics();
-        let adapters = Adapters::open(&config)?;
+        // What fails without leaving anything behind comes first.
         let command = bind(config.http.command_addr, "command_addr").await?;
         let query = bind(config.http.query_addr, "query_addr").await?;
+        let adapters = Adapters::open(&config)?;
         let control = Control::bind(&config.data_dir)?;
         Ok(Self {
             config,

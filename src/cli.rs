@@ -1,6 +1,7 @@
 //! The command line: roles and tools, a file each.
 
 mod config;
+mod demo;
 mod explain;
 mod output;
 mod serve;
@@ -61,6 +62,8 @@ struct Common {
 enum Command {
     /// Run every role in this process (the default)
     Serve,
+    /// Watch it work: orders that end in every way, on a running pipeline or one of its own
+    Demo(demo::Demo),
     /// Show how far everything is, and what is in trouble
     Status,
     /// Show what an order waits for, since when, and what would help
@@ -98,6 +101,7 @@ pub fn run() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command.unwrap_or(Command::Serve) {
             Command::Serve => serve::run(context).await,
+            Command::Demo(args) => demo::run(context, args).await,
             Command::Status => status::run(context).await,
             Command::Explain(args) => explain::run(context, args).await,
             Command::Settle(args) => settle::run(context, args).await,

@@ -42,7 +42,7 @@ pub enum ControlError {
     )]
     TooLong(PathBuf),
     /// The system refuses.
-    #[error("the socket {path} cannot be used: {source}")]
+    #[error("the socket {path} cannot be used")]
     Io {
         /// Which.
         path: PathBuf,

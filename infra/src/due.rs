@@ -165,10 +165,13 @@ impl One {
         let pause = u64::try_from(pause_after(row.failures).as_millis()).unwrap_or(u64::MAX);
         row.not_before = clock::now().plus_ms(pause);
         let (task, problem) = (row.id(), row.problem.as_deref());
+        let failures = row.failures;
         if row.parked {
             tracing::error!(task, problem, "a task is parked");
+        } else if row.in_trouble() {
+            tracing::warn!(task, problem, failures, "a task fails again and again");
         } else {
-            tracing::warn!(task, problem, failures = row.failures, "a task failed");
+            tracing::info!(task, problem, "a task is tried again");
         }
         self.store.put_back(row).await
     }

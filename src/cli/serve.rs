@@ -62,7 +62,7 @@ fn announce(app: &App, data_dir: &Path, json: bool) {
 
 /// Stops at the first SIGINT or SIGTERM; a second one ends the process at once, which loses
 /// nothing that was acknowledged.
-fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<tokio::task::AbortHandle> {
+pub fn stop_on_signals(stop: &CancellationToken) -> anyhow::Result<tokio::task::AbortHandle> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = stop.clone();

@@ -225,5 +225,6 @@ async fn an_address_that_is_taken_names_its_key() {
     let query_addr = format!("query_addr={}", taken.local_addr().unwrap());
     let settings = ["--set", "command_addr=127.0.0.1:0", "--set", &query_addr];
     let output = in_folder(&data_dir, &settings);
-    expect(&output, 1, "(query_addr)");
+    expect(&output, 1, "(query_addr): Address already in use");
+    assert!(!data_dir.exists());
 }

@@ -45,11 +45,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 detail,
             ));
         }
+        let canonical: Value = serde_json::from_slice(&bytes).map_err(|e| invalid_json(&e))?;
+        let canonical = canonical.to_string().into_bytes();
+        // Not read from the JSON value, which keeps the last of two fields of one name and says
+        // nothing.
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let value: Value = serde_path_to_error::deserialize(&mut reader).map_err(not_json)?;
-        reader.end().map_err(|e| invalid_json(&e))?;
-        let canonical = value.to_string().into_bytes();
-        let value = serde_path_to_error::deserialize(value).map_err(describe)?;
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(describe)?;
         Ok(Self { value, canonical })
     }
 }
@@ -73,10 +74,6 @@ fn check_content_type(request: &Request) -> Result<(), Problem> {
     ))
 }
 
-fn not_json(e: serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    invalid_json(e.inner())
-}
-
 fn invalid_json(e: &serde_json::Error) -> Problem {
     let detail = format!("the body is not JSON: {e}");
     Problem::new(StatusCode::BAD_REQUEST, "invalid-json", detail)
@@ -85,7 +82,7 @@ fn invalid_json(e: &serde_json::Error) -> Problem {
 /// Names the field, also where serde speaks of the object around it.
 fn describe(e: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = e.path().to_string();
-    let message = e.inner().to_string();
+    let message = without_place(e.inner());
     let named = |prefix: &str| {
         let name = message.strip_prefix(prefix)?.split('`').next()?;
         let at_end = path == name || path.ends_with(&format!(".{name}"));
@@ -101,8 +98,18 @@ fn describe(e: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     if let Some(field) = named("unknown field `") {
         return Problem::field(field, "is not known here");
     }
+    if let Some(field) = named("duplicate field `") {
+        return Problem::field(field, "is there twice");
+    }
     let field = if path == "." { "body".into() } else { path };
     Problem::field(field, message)
+}
+
+/// What serde says, without the line and column, which mean little to programs.
+fn without_place(e: &serde_json::Error) -> String {
+    let message = e.to_string();
+    let place = format!(" at line {} column {}", e.line(), e.column());
+    message.strip_suffix(&place).unwrap_or(&message).to_owned()
 }
 
 /// A part of the path.

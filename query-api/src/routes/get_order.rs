@@ -26,6 +26,7 @@ pub struct Order {
     customer_id: String,
     /// Where it stands as a whole: `CREATED`, `INVENTORY_RESERVED`, `PAYMENT_AUTHORIZED`,
     /// `DELIVERY_ASSIGNED`, `DISPATCHED`, `DELIVERED`, `COMPLETED`, `CANCELLING` or `CANCELLED`.
+    /// An order may be completed a moment before its payment is captured.
     #[schema(example = "COMPLETED")]
     status: &'static str,
     /// For how much, in minor units.

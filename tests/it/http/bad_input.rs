@@ -108,6 +108,9 @@ async fn a_body_that_is_no_json_says_so() {
     send(&large)
         .await
         .expect_problem(413, "body-too-large", None);
+    let twice = r#"{"customerId":"c","currency":"EUR","items":[{"sku":"a","quantity":1,"quantity":100,"unitPrice":1}]}"#;
+    let twice = send(twice).await;
+    twice.expect_problem(400, "invalid-field", Some("items[0].quantity"));
     let text = [("content-type", "text/plain")];
     let text = pipeline.post_with("/api/orders", "{}".into(), &text).await;
     text.expect_problem(415, "not-json", None);

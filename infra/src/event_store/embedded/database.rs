@@ -73,7 +73,7 @@ pub enum DatabaseError {
     #[error("{0} is neither empty nor a data directory of waybill; nothing was changed")]
     Foreign(PathBuf),
     /// It cannot be read or written.
-    #[error("the data directory {path} cannot be used: {source}")]
+    #[error("the data directory {path} cannot be used")]
     Io {
         /// Which folder.
         path: PathBuf,
