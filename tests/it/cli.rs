@@ -228,3 +228,52 @@ async fn an_address_that_is_taken_names_its_key() {
     expect(&output, 1, "(query_addr): Address already in use");
     assert!(!data_dir.exists());
 }
+
+/// A pipeline of the demo's own, without delays.
+fn demo(data_dir: &Path, args: &[&str]) -> Output {
+    let mut command = waybill(&["demo"]);
+    for setting in [
+        "command_addr=127.0.0.1:0",
+        "query_addr=127.0.0.1:0",
+        "courier_assign_ms=0",
+        "courier_dispatch_ms=200",
+        "courier_deliver_ms=200",
+    ] {
+        command.args(["--set", setting]);
+    }
+    command
+        .args(args)
+        .arg("--data-dir")
+        .arg(data_dir)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_demo_walks_at_least_twenty_orders_to_their_ends() {
+    let (_folder, data_dir) = folder();
+    let output = demo(&data_dir, &["--json", "--set", "payment_delay_ms=0"]);
+    expect(&output, 0, "");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["ok"], true, "{summary:#}");
+    let ends = summary["ends"].as_array().unwrap();
+    let sum = |key: &str| {
+        ends.iter()
+            .map(|end| end[key].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert!(sum("orders") >= 20, "{summary:#}");
+    assert_eq!(sum("orders"), sum("asItShould"), "{summary:#}");
+    assert!(
+        ends.iter().all(|end| end["orders"] != 0),
+        "every end is shown: {summary:#}"
+    );
+}
+
+#[test]
+fn the_demo_fails_where_orders_do_not_end() {
+    let (_folder, data_dir) = folder();
+    let late = ["--timeout-s", "2", "--set", "payment_delay_ms=60000"];
+    let output = demo(&data_dir, &late);
+    expect(&output, 1, "waybill explain");
+}
