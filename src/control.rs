@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::tools::{Request, ToolError, Tools};
 
@@ -25,6 +25,10 @@ const MAX_PATH: usize = 107;
 const MAX_REQUEST: u64 = 64 * 1024;
 /// The longest that an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// The pause after a connection that could not be accepted: without one, a process that is out
+/// of file descriptors would do nothing else.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A bound socket.
 pub struct Control {
@@ -98,7 +102,10 @@ impl Control {
                     Ok((client, _)) => {
                         clients.spawn("control request", answer(client, tools.clone()));
                     }
-                    Err(e) => tracing::warn!(error = %e, "a tool could not connect"),
+                    Err(e) => {
+                        tracing::warn!(error = %e, "a tool could not connect");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
                 }
             }
             if let Err(e) = remove(&self.path) {

@@ -18,6 +18,7 @@ use domain::values::Timestamp;
 use infra::event_store::{EventStore, StoredReply};
 use infra::http::{Problem, TOKEN_HEADER};
 use moka::sync::Cache;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
@@ -189,7 +190,9 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyHeader {
             let detail = "must be 1 to 255 visible ASCII characters";
             return Err(Problem::field("Idempotency-Key", detail));
         };
-        let scope = format!("{} {}", parts.method, parts.uri.path());
+        // One path has many spellings.
+        let path = percent_decode_str(parts.uri.path()).decode_utf8_lossy();
+        let scope = format!("{} {path}", parts.method);
         Ok(Self(Some((scope, key.to_owned()))))
     }
 }

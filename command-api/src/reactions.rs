@@ -159,8 +159,6 @@ impl Take for Reactions {
 mod tests {
     use super::*;
 
-    /// Which facts have a command for which service is decided in `react` alone; this holds the
-    /// list of topics to it.
     #[test]
     fn no_service_takes_its_own_facts() {
         for service in Service::ALL {

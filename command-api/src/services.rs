@@ -113,8 +113,10 @@ impl Services {
                 let take = Reactions::new(self, service, None, &outside);
                 let consumer = self.consumer(service, &outside, Arc::new(take));
                 tasks.spawn("reactions", consumer.run(stop.clone()));
+                let owner = holder.to_owned();
                 let held = lease.run(stop, move |_, end| {
-                    services.clone().run_tasks(service, outside.clone(), end)
+                    let (services, outside) = (services.clone(), outside.clone());
+                    services.run_tasks(service, outside, owner.clone(), end)
                 });
                 tasks.spawn("tasks", held);
             }
@@ -129,12 +131,19 @@ impl Services {
         tokio::join!(consumer.run(end), decider.run());
     }
 
-    async fn run_tasks(self, service: Service, outside: Outside, end: CancellationToken) {
+    async fn run_tasks(
+        self,
+        service: Service,
+        outside: Outside,
+        owner: String,
+        end: CancellationToken,
+    ) {
         let run: Arc<dyn RunTask> = match service {
             Service::Payment => Arc::new(PaymentEffects {
                 payment: self.payment.clone(),
                 provider: outside.provider,
                 cache: outside.cache,
+                owner,
             }),
             Service::Delivery => Arc::new(DeliveryEffects {
                 delivery: self.delivery.clone(),

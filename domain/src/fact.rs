@@ -211,6 +211,20 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// Every name that [`Self::name`] gives.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        [
+            order::Event::NAMES,
+            inventory::reservation::Event::NAMES,
+            inventory::stock::Event::NAMES,
+            payment::Event::NAMES,
+            delivery::Event::NAMES,
+        ]
+        .into_iter()
+        .flatten()
+        .copied()
+    }
+
     /// The name under which it is stored and published, as in `order.created`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -244,6 +258,25 @@ impl Fact {
         }
     }
 }
+
+/// The names of a stream's facts: `name()`, which the compiler holds to every variant, and the list
+/// `NAMES`, which codecs are held to by a test.
+macro_rules! event_names {
+    ($event:ident { $($variant:ident => $name:literal),+ $(,)? }) => {
+        impl $event {
+            /// Every name that [`Self::name`] gives.
+            pub const NAMES: &[&str] = &[$($name),+];
+
+            /// The name under which the fact is stored and published.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)+
+                }
+            }
+        }
+    };
+}
+pub(crate) use event_names;
 
 macro_rules! fact_from {
     ($($event:ty => $variant:ident),+ $(,)?) => {$(

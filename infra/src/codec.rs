@@ -2,8 +2,7 @@
 //!
 //! A payload is one JSON object that names itself (`{"type":"order.created", ..}`); the metadata
 //! is a flat JSON object of strings. Readers ignore fields that they do not know; a name or a
-//! version that they do not know is [`Unreadable::Unknown`], which parks its key until a process
-//! that knows it starts.
+//! version that they do not know is [`Unreadable::Unknown`], which parks its key.
 
 mod metadata;
 mod versions;

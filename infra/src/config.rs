@@ -21,6 +21,7 @@ use serde_json::Value;
 use crate::courier::Steps;
 use crate::lease::Terms;
 use crate::payment_provider::Simulated;
+use crate::telemetry;
 
 pub use settings::{KEYS, Key, Settings};
 
@@ -201,6 +202,9 @@ impl Config {
                 return Err(("courier", known));
             }
         };
+        if let Err(e) = telemetry::filter(&settings.log) {
+            return Err(("log", e));
+        }
         let days = within("idempotency_days", settings.idempotency_days, 1..=365)?;
         let lasts = within("lease_ms", settings.lease_ms, 300..=60_000)?;
         Ok(Self {

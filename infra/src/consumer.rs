@@ -40,8 +40,6 @@ const PENDING: usize = 2048;
 /// Offsets are committed after so many facts, or when nothing is pending, or after the interval.
 const COMMIT_EVERY: usize = 512;
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
-/// Keys that may be parked for one group before its consumer reads their rows in parts.
-const PARKED_PAGE: usize = 100_000;
 
 /// What a consumer group does with a fact.
 #[async_trait]
@@ -86,12 +84,12 @@ impl Consumer {
 
     async fn consume(&self, stop: &CancellationToken) -> Result<(), Failure> {
         let subscription = self.bus.subscribe(&self.group, &self.topics).await?;
-        let parked = self.store.parked(&self.group, None, PARKED_PAGE).await?;
+        let parked = self.store.parked_keys(&self.group).await?;
         let mut fetcher = Fetcher::start(subscription);
         let mut run = Run {
             consumer: self,
             stop,
-            parked: parked.into_iter().map(|row| (row.topic, row.key)).collect(),
+            parked,
             lanes: Lanes::default(),
             ledger: Ledger::default(),
             running: JoinSet::new(),

@@ -5,11 +5,13 @@
 //! as a key, and the decider takes a repeated outcome as nothing.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::values::Timestamp;
+use futures::FutureExt;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -114,8 +116,8 @@ impl DueRunner {
 fn forget(busy: &mut HashSet<String>, ended: Result<String, JoinError>) {
     match ended {
         Ok(id) => drop(busy.remove(&id)),
-        // Its row stays busy, so that a task that panics does not do so again and again.
-        Err(e) => tracing::error!(error = %e, "a task panicked"),
+        // Only where the runner itself is ended.
+        Err(e) => tracing::error!(error = %e, "a task was cut off"),
     }
 }
 
@@ -127,7 +129,8 @@ struct One {
 impl One {
     async fn run(self, mut row: DueRow) -> String {
         let id = row.id();
-        let result = self.run.run(&row).await;
+        let result = AssertUnwindSafe(self.run.run(&row)).catch_unwind().await;
+        let result = result.unwrap_or_else(|_| Err(Failure::Unknown("it panicked".into())));
         if let Err(e) = self.conclude(&mut row, result).await {
             // The row is as it was: it is due, and runs again.
             tracing::warn!(task = id, error = %e, "a task's end cannot be stored yet");

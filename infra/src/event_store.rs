@@ -182,6 +182,12 @@ pub trait ParkedRows: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ParkedRow>, StoreError>;
 
+    /// The topics and keys that have facts kept for `group`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn parked_keys(&self, group: &str) -> Result<HashSet<(String, String)>, StoreError>;
+
     /// Forgets a fact that was taken after all, or given up.
     ///
     /// # Errors

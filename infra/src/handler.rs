@@ -11,7 +11,8 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use domain::values::Timestamp;
 use domain::{
-    Decider, Fact, FactId, Invariant, OrderContext, Recorded, Refusal, Sequence, StreamId, agenda,
+    Category, Decider, Fact, FactId, Invariant, OrderContext, Recorded, Refusal, Sequence,
+    StreamId, agenda,
 };
 use moka::sync::Cache;
 
@@ -345,7 +346,10 @@ where
     loaded.state = D::evolve(std::mem::take(&mut loaded.state), &event);
     loaded.version = fact.id.sequence;
     loaded.last_time = Some(recorded.time);
-    loaded.order = recorded.order.or_else(|| loaded.order.take());
+    // The last fact of a SKU may be about an order; the SKU is not.
+    if fact.id.stream.category != Category::Stock {
+        loaded.order = recorded.order.or_else(|| loaded.order.take());
+    }
     Ok(())
 }
 

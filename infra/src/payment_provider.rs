@@ -21,7 +21,8 @@ pub struct Call {
     pub amount: Amount,
     /// Of which money.
     pub currency: Currency,
-    /// True where the call was made before and its answer is not known.
+    /// True where the call was made before and its answer is not known. A hint: after a crash it
+    /// may be false.
     pub repeated: bool,
 }
 

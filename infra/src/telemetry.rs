@@ -20,7 +20,7 @@ const SIZES: &[f64] = &[
 /// # Errors
 /// What is wrong with the filter.
 pub fn log_to_stderr(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|e| format!("log: '{filter}': {e}"))?;
+    let filter = self::filter(filter)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -30,6 +30,11 @@ pub fn log_to_stderr(filter: &str) -> Result<(), String> {
         builder.json().flatten_event(true).try_init()
     };
     installed.map_err(|e| e.to_string())
+}
+
+/// Reads a filter.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(text).map_err(|e| format!("'{text}' is no filter: {e}"))
 }
 
 /// The metrics of this process, in Prometheus's text form.
@@ -52,6 +57,10 @@ const MEANINGS: &[(&str, &str)] = &[
     (
         "waybill_facts_taken_total",
         "Facts that a consumer group has taken",
+    ),
+    (
+        "waybill_captures_refused_total",
+        "Deliveries that left and were not paid: each has payment status CAPTURE_FAILED",
     ),
     (
         "waybill_facts_parked_total",

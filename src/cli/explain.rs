@@ -47,7 +47,8 @@ fn show(explanation: &Explanation) {
             "waits since {}: {}",
             awaited.since, awaited.step
         )),
-        None => say("it is over: nothing more will happen"),
+        None if explanation.tasks.is_empty() => say("it is over: nothing more will happen"),
+        None => say("it is over, but for what is open here:"),
     }
     for task in &explanation.tasks {
         say(format_args!(

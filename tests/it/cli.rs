@@ -7,6 +7,15 @@ use serde_json::Value;
 
 use crate::crash::process::{Process, folder};
 
+/// On ports that nobody has.
+const SERVE: [&str; 5] = [
+    "serve",
+    "--set",
+    "command_addr=127.0.0.1:0",
+    "--set",
+    "query_addr=127.0.0.1:0",
+];
+
 fn waybill(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
     // A folder without a waybill.toml.
@@ -66,6 +75,8 @@ fn a_bad_configuration_names_the_key_and_exits_with_64_before_anything_is_opened
         64,
         "courier (in the environment): 'pigeon' is not one of",
     );
+    let output = run(&["config", "--set", "log=in fo,=x"]);
+    expect(&output, 64, "log (in --set): 'in fo,=x' is no filter");
     let output = run(&["--config", "no-such-file.toml", "config"]);
     expect(&output, 64, "no-such-file.toml");
     assert!(!data_dir.exists());
@@ -111,7 +122,7 @@ fn a_data_directory_that_is_not_ours_is_left_alone() {
     let (_folder, data_dir) = folder();
     std::fs::create_dir(&data_dir).unwrap();
     std::fs::write(data_dir.join("thesis.txt"), "do not lose").unwrap();
-    let output = in_folder(&data_dir, &["serve"]);
+    let output = in_folder(&data_dir, &SERVE);
     expect(
         &output,
         1,
@@ -120,9 +131,40 @@ fn a_data_directory_that_is_not_ours_is_left_alone() {
     assert_eq!(std::fs::read_dir(&data_dir).unwrap().count(), 1);
 
     let file = data_dir.join("thesis.txt");
-    let output = in_folder(&file, &["serve"]);
+    let output = in_folder(&file, &SERVE);
     expect(&output, 1, "cannot be used");
     assert_eq!(std::fs::read(&file).unwrap(), b"do not lose");
+}
+
+#[test]
+fn a_store_that_is_not_ours_is_left_alone_and_one_that_was_never_finished_is_not() {
+    let (_folder, data_dir) = folder();
+    let store = data_dir.join("store");
+    std::fs::create_dir_all(&store).unwrap();
+    std::fs::write(store.join("books.txt"), "do not lose").unwrap();
+    let settings = [
+        "--set",
+        "command_addr=127.0.0.1:0",
+        "--set",
+        "query_addr=127.0.0.1:0",
+    ];
+    let output = in_folder(&data_dir, &settings);
+    expect(
+        &output,
+        1,
+        "is neither empty nor a data directory of waybill",
+    );
+    assert_eq!(
+        std::fs::read(store.join("books.txt")).unwrap(),
+        b"do not lose"
+    );
+
+    // What a kill in the middle of the very first start leaves behind.
+    std::fs::remove_file(store.join("books.txt")).unwrap();
+    std::fs::write(store.join("0.jnl"), "").unwrap();
+    std::fs::write(data_dir.join("LOCK"), "").unwrap();
+    let output = in_folder(&data_dir, &["status"]);
+    expect(&output, 0, "");
 }
 
 #[test]
@@ -130,8 +172,8 @@ fn a_data_directory_of_a_newer_version_is_refused_and_not_damaged() {
     let (_folder, data_dir) = folder();
     std::fs::create_dir(&data_dir).unwrap();
     std::fs::write(data_dir.join("FORMAT"), "waybill-data 2\n").unwrap();
-    for command in ["serve", "status"] {
-        let output = in_folder(&data_dir, &[command]);
+    for command in [&SERVE[..], &["status"]] {
+        let output = in_folder(&data_dir, command);
         expect(
             &output,
             1,
@@ -145,7 +187,7 @@ fn a_data_directory_of_a_newer_version_is_refused_and_not_damaged() {
 fn a_data_directory_whose_path_is_too_long_for_a_socket_says_so() {
     let (_folder, data_dir) = folder();
     let data_dir = data_dir.join("x".repeat(100));
-    let output = in_folder(&data_dir, &["serve", "--set", "command_addr=127.0.0.1:0"]);
+    let output = in_folder(&data_dir, &SERVE);
     expect(&output, 1, "is too long for a socket");
     let output = in_folder(&data_dir, &["status"]);
     expect(&output, 1, "is too long for a socket");
@@ -167,7 +209,7 @@ async fn tools_reach_a_running_pipeline_and_the_folder_of_one_that_is_not() {
     let id = process.client.place("sku-1", 1, 1901).await;
     process.client.order_in(&id, "COMPLETED").await;
 
-    let output = in_folder(&data_dir, &["serve", "--set", "command_addr=127.0.0.1:0"]);
+    let output = in_folder(&data_dir, &SERVE);
     expect(&output, 1, "is in use by another process");
     let explain = |json: bool| {
         let mut args = vec!["explain", id.as_str()];

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use domain::delivery::{Command, Delivery};
 use domain::values::{DeliveryId, Reason};
 use domain::{Category, StreamId, Task, agenda};
-use infra::clock;
 use infra::courier::{Courier, CourierError, Job};
 use infra::due::{Done, RunTask};
 use infra::event_store::DueRow;
 use infra::failure::Failure;
 use infra::handler::Handler;
+use infra::{clock, ids};
 use tokio::time::timeout;
 
 /// The longest that the courier may take to answer.
@@ -69,7 +69,7 @@ impl DeliveryEffects {
         commands: &[Command],
     ) -> Result<infra::handler::Handled<domain::delivery::State>, Failure> {
         let stream = StreamId::of(Category::Delivery, row.order);
-        let origin = row.origin.again(row.origin.command_id, clock::now());
+        let origin = row.origin.again(ids::unique(), clock::now());
         let handled = self.delivery.handle(&stream, commands, &origin, None).await;
         handled.map_err(|e| e.into_failure())
     }

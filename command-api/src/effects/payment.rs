@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use domain::payment::{Command, Payment, State};
 use domain::{Category, StreamId, Task};
 use infra::cache::{Cache, lives};
-use infra::clock;
 use infra::due::{Done, RunTask};
 use infra::event_store::DueRow;
 use infra::failure::Failure;
 use infra::handler::Handler;
 use infra::payment_provider::{Answer, Call, Operation, PaymentProvider, ProviderError};
+use infra::{clock, ids};
 use tokio::time::timeout;
 
 /// The longest that a call may take; its outcome is unknown then. Providers answer within a few
@@ -31,6 +31,8 @@ pub struct PaymentEffects {
     pub payment: Arc<Handler<Payment>>,
     pub provider: Arc<dyn PaymentProvider>,
     pub cache: Arc<dyn Cache>,
+    /// The name of this process, as the owner of locks.
+    pub owner: String,
 }
 
 #[async_trait]
@@ -45,18 +47,18 @@ impl RunTask for PaymentEffects {
         let lock = format!("payment-lock:order:{}", row.order);
         if !self
             .cache
-            .lock(&lock, &call.key(), lives::PAYMENT_LOCK)
+            .lock(&lock, &self.owner, lives::PAYMENT_LOCK)
             .await
         {
             return Ok(Done::Again(clock::now().plus_ms(LOCKED_PAUSE_MS)));
         }
         let answer = timeout(CALL_TIMEOUT, self.provider.call(&call)).await;
-        self.cache.unlock(&lock, &call.key()).await;
+        self.cache.unlock(&lock, &self.owner).await;
         let answer = answer.unwrap_or(Err(ProviderError::TimedOut));
         // Without an answer the outcome is unknown: the task stays, and asks again.
         let answer = answer.map_err(|e| Failure::Unavailable(e.to_string()))?;
         let command = command_of(call.operation, answer)?;
-        let origin = row.origin.again(row.origin.command_id, clock::now());
+        let origin = row.origin.again(ids::unique(), clock::now());
         let handled = self
             .payment
             .handle(&stream, &[command], &origin, None)
@@ -89,7 +91,10 @@ fn command_of(operation: Operation, answer: Answer) -> Result<Command, Failure> 
         (Operation::Authorize, Answer::Done) => Command::Authorized,
         (Operation::Authorize, Answer::Refused { reason }) => Command::Declined { reason },
         (Operation::Capture, Answer::Done) => Command::Captured,
-        (Operation::Capture, Answer::Refused { reason }) => Command::CaptureRefused { reason },
+        (Operation::Capture, Answer::Refused { reason }) => {
+            metrics::counter!("waybill_captures_refused_total").increment(1);
+            Command::CaptureRefused { reason }
+        }
         (Operation::Void, Answer::Done) => Command::VoidDone,
         (Operation::Refund, Answer::Done) => Command::RefundDone,
         // Money has to go back: the intent stays open, is asked for again and is shown, until

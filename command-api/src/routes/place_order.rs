@@ -4,7 +4,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::order::{Command, Place};
-use domain::values::{Currency, CustomerId, Item, Items, OrderId, Timestamp};
+use domain::values::{
+    Currency, CustomerId, Item, Items, OrderId, Quantity, Sku, Timestamp, UnitPrice,
+};
 use domain::{Category, OrderContext, Recorded, Service, StreamId};
 use infra::http::{Body, Problem, ProblemBody};
 use infra::ids;
@@ -25,27 +27,23 @@ pub struct PlaceOrder {
     #[schema(value_type = String, example = "EUR", min_length = 3, max_length = 3)]
     currency: Currency,
     /// 1 to 100 lines, each SKU once.
-    #[schema(value_type = Vec<OrderItem>, min_items = 1, max_items = 100)]
-    items: Vec<Item>,
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<OrderItem>,
 }
 
 /// A line of an order.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(
-    dead_code,
-    reason = "describes `Item`, which the domain defines, to OpenAPI"
-)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderItem {
     /// What: letters, digits, `.`, `_` and `-`.
-    #[schema(example = "sku-1", min_length = 1, max_length = 64)]
-    sku: String,
+    #[schema(value_type = String, example = "sku-1", min_length = 1, max_length = 64)]
+    sku: Sku,
     /// How many.
-    #[schema(example = 2, minimum = 1, maximum = 1_000_000)]
-    quantity: u32,
+    #[schema(value_type = u32, example = 2, minimum = 1, maximum = 1_000_000)]
+    quantity: Quantity,
     /// For how much each, in minor units.
-    #[schema(example = 1999, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
-    unit_price: u64,
+    #[schema(value_type = u64, example = 1999, minimum = 1, maximum = 9_007_199_254_740_991_i64)]
+    unit_price: UnitPrice,
 }
 
 /// An order that was placed.
@@ -98,6 +96,7 @@ pub async fn place_order(
         currency,
         items,
     } = body.value;
+    let items: Vec<Item> = items.into_iter().map(Item::from).collect();
     let items = Items::try_from(items).map_err(|e| Problem::invalid("items", e))?;
     let place = Place {
         customer_id,
@@ -135,6 +134,16 @@ pub async fn place_order(
         Ok(reply(&handled.facts))
     });
     Ok(placed.await)
+}
+
+impl From<OrderItem> for Item {
+    fn from(item: OrderItem) -> Self {
+        Self {
+            sku: item.sku,
+            quantity: item.quantity,
+            unit_price: item.unit_price,
+        }
+    }
 }
 
 fn reply_of(order_id: OrderId, place: &Place, facts: &[Recorded]) -> Reply {

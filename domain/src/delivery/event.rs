@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::fact::event_names;
 use crate::values::{DeliveryId, DriverName, Reason, Timestamp};
 
 /// What happened to a delivery.
@@ -62,21 +63,18 @@ pub enum Event {
     CancellationRefused {},
 }
 
-impl Event {
-    /// The name under which the fact is stored and published.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Requested { .. } => "delivery.requested",
-            Self::Assigned { .. } => "delivery.assigned",
-            Self::EtaUpdated { .. } => "delivery.eta-updated",
-            Self::Dispatched { .. } => "delivery.dispatched",
-            Self::Delivered { .. } => "delivery.delivered",
-            Self::Failed { .. } => "delivery.failed",
-            Self::Cancelled { .. } => "delivery.cancelled",
-            Self::CancellationRefused {} => "delivery.cancellation-refused",
-        }
-    }
+event_names!(Event {
+    Requested => "delivery.requested",
+    Assigned => "delivery.assigned",
+    EtaUpdated => "delivery.eta-updated",
+    Dispatched => "delivery.dispatched",
+    Delivered => "delivery.delivered",
+    Failed => "delivery.failed",
+    Cancelled => "delivery.cancelled",
+    CancellationRefused => "delivery.cancellation-refused",
+});
 
+impl Event {
     /// True for the fact that stands where there was nothing to call off.
     pub fn is_tombstone(&self) -> bool {
         matches!(

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::event_names;
 use crate::values::{Line, Reason, Sku};
 
 /// What the order process asks of a reservation. Decided by [`super::hold::decide`], since it
@@ -76,18 +77,13 @@ pub enum Event {
     },
 }
 
-impl Event {
-    /// The name under which the fact is stored and published.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Reserved { .. } => "inventory.reserved",
-            Self::Rejected { .. } => "inventory.rejected",
-            Self::Released { .. } => "inventory.released",
-            Self::Shipped { .. } => "inventory.shipped",
-            Self::Returned { .. } => "inventory.returned",
-        }
-    }
-}
+event_names!(Event {
+    Reserved => "inventory.reserved",
+    Rejected => "inventory.rejected",
+    Released => "inventory.released",
+    Shipped => "inventory.shipped",
+    Returned => "inventory.returned",
+});
 
 /// How far a reservation is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

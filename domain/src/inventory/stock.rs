@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::event_names;
 use crate::values::{MAX_AMOUNT, OrderId, Quantity};
 use crate::{Decider, Refusal, decider};
 
@@ -95,19 +96,17 @@ pub enum Event {
     Returned(Change),
 }
 
-impl Event {
-    /// The name under which the fact is stored and published. Stock facts are named after their
-    /// stream and not, as all others, after their service: they are not part of an order.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Received { .. } => "stock.received",
-            Self::Held(_) => "stock.held",
-            Self::Freed(_) => "stock.freed",
-            Self::Shipped(_) => "stock.shipped",
-            Self::Returned(_) => "stock.returned",
-        }
-    }
+// Stock facts are named after their stream and not, as all others, after their service: they are
+// not part of an order.
+event_names!(Event {
+    Received => "stock.received",
+    Held => "stock.held",
+    Freed => "stock.freed",
+    Shipped => "stock.shipped",
+    Returned => "stock.returned",
+});
 
+impl Event {
     /// The counters after the fact.
     pub fn after(&self) -> State {
         match self {

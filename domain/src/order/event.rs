@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::fact::event_names;
 use crate::values::{Amount, Currency, CustomerId, Items, Reason};
 
 /// What happened to an order.
@@ -40,15 +41,10 @@ pub enum Event {
     Completed {},
 }
 
-impl Event {
-    /// The name under which the fact is stored and published.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Created { .. } => "order.created",
-            Self::CancellationRequested { .. } => "order.cancellation-requested",
-            Self::CancellationRefused {} => "order.cancellation-refused",
-            Self::Cancelled { .. } => "order.cancelled",
-            Self::Completed {} => "order.completed",
-        }
-    }
-}
+event_names!(Event {
+    Created => "order.created",
+    CancellationRequested => "order.cancellation-requested",
+    CancellationRefused => "order.cancellation-refused",
+    Cancelled => "order.cancelled",
+    Completed => "order.completed",
+});

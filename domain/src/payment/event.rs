@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use crate::fact::event_names;
 use crate::values::{Amount, Currency, PaymentId, Reason};
 
 /// What happened to a payment.
@@ -111,24 +112,21 @@ pub enum Event {
     },
 }
 
-impl Event {
-    /// The name under which the fact is stored and published.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Requested { .. } => "payment.requested",
-            Self::Authorized { .. } => "payment.authorized",
-            Self::Failed { .. } => "payment.failed",
-            Self::CaptureRequested { .. } => "payment.capture-requested",
-            Self::Captured { .. } => "payment.captured",
-            Self::CaptureFailed { .. } => "payment.capture-failed",
-            Self::VoidRequested { .. } => "payment.void-requested",
-            Self::Voided { .. } => "payment.voided",
-            Self::RefundRequested { .. } => "payment.refund-requested",
-            Self::Refunded { .. } => "payment.refunded",
-            Self::UndoRequested { .. } => "payment.undo-requested",
-        }
-    }
+event_names!(Event {
+    Requested => "payment.requested",
+    Authorized => "payment.authorized",
+    Failed => "payment.failed",
+    CaptureRequested => "payment.capture-requested",
+    Captured => "payment.captured",
+    CaptureFailed => "payment.capture-failed",
+    VoidRequested => "payment.void-requested",
+    Voided => "payment.voided",
+    RefundRequested => "payment.refund-requested",
+    Refunded => "payment.refunded",
+    UndoRequested => "payment.undo-requested",
+});
 
+impl Event {
     /// True for the fact that stands where there was nothing to undo.
     pub fn is_tombstone(&self) -> bool {
         matches!(self, Self::Voided { amount, .. } if *amount == Amount::ZERO)

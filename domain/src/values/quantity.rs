@@ -52,7 +52,7 @@ impl fmt::Display for Quantity {
 
 /// Units of a SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Line {
     /// What.
     pub sku: Sku,
@@ -62,7 +62,7 @@ pub struct Line {
 
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What.
     pub sku: Sku,

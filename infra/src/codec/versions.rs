@@ -1,8 +1,7 @@
 //! The versions of facts that are written today.
 
 /// Every fact and the version of its payload's shape. A shape that was published is added to and
-/// never edited; one that has to change gets the next version here and a step from the old to the
-/// new in the upcaster.
+/// never edited; one that has to change gets the next version.
 pub const VERSIONS: &[(&str, &str)] = &[
     ("order.created", "1"),
     ("order.cancellation-requested", "1"),

@@ -86,6 +86,8 @@ async fn run(
         };
         let Some(done) = done else { return Ok(()) };
         if let Err(e) = subscription.commit(&done).await {
+            // Whoever waits to commit more is let go, and comes to see the error.
+            to_commit.close();
             drop(polled.send(Err(e.clone())).await);
             return Err(e);
         }

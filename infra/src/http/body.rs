@@ -46,12 +46,37 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             ));
         }
         let canonical: Value = serde_json::from_slice(&bytes).map_err(|e| invalid_json(&e))?;
+        check_objects(&canonical, "body", "")?;
         let canonical = canonical.to_string().into_bytes();
         // Not read from the JSON value, which keeps the last of two fields of one name and says
         // nothing.
         let mut reader = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(describe)?;
         Ok(Self { value, canonical })
+    }
+}
+
+/// Where an object is meant, serde takes an array of its fields too, which is nothing that a
+/// caller means: the body and what is in its lists are objects or plain values, never arrays.
+fn check_objects(value: &Value, name: &str, path: &str) -> Result<(), Problem> {
+    let problem = || Err(Problem::field(name, "must be a JSON object"));
+    match value {
+        Value::Array(_) => problem(),
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                let path = format!("{path}{key}");
+                let Value::Array(entries) = field else {
+                    continue;
+                };
+                for (at, entry) in entries.iter().enumerate() {
+                    let name = format!("{path}[{at}]");
+                    check_objects(entry, &name, &format!("{name}."))?;
+                }
+            }
+            Ok(())
+        }
+        _ if path.is_empty() => problem(),
+        _ => Ok(()),
     }
 }
 

@@ -77,3 +77,18 @@ async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice(
     process.terminate().await;
     audit(&data_dir, &answered).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_of_its_very_first_start_it_starts_again() {
+    let mut random = fastrand::Rng::new();
+    for _ in 0..40 {
+        let (_folder, data_dir) = folder();
+        let begun = Process::begin(&data_dir);
+        // At any moment, as above.
+        sleep(Duration::from_micros(random.u64(0..60_000))).await;
+        begun.kill().await;
+        let process = Process::start(&data_dir).await;
+        process.client.receive("sku-1", 1).await;
+        process.kill().await;
+    }
+}

@@ -33,6 +33,21 @@ const SETTINGS: [&str; 9] = [
 impl Process {
     pub async fn start(data_dir: &Path) -> Self {
         let begun = Instant::now();
+        let Begun(mut child) = Self::begin(data_dir);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let up = lines.next_line().await.unwrap();
+        let up = up.expect("the process says where it listens");
+        let up: Value = serde_json::from_str(&up).unwrap();
+        let url = |key: &str| up[key].as_str().unwrap().to_owned();
+        Self {
+            child,
+            client: Client::new(url("command"), url("query")),
+            up_after: begun.elapsed(),
+        }
+    }
+
+    /// Starts the process, and does not wait until it is up.
+    pub fn begin(data_dir: &Path) -> Begun {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
         command
             .args(["serve", "--json", "--data-dir"])
@@ -41,20 +56,7 @@ impl Process {
             command.args(["--set", setting]);
         }
         command.stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let up = lines
-            .next_line()
-            .await
-            .unwrap()
-            .expect("the process says where it listens");
-        let up: Value = serde_json::from_str(&up).unwrap();
-        let url = |key: &str| up[key].as_str().unwrap().to_owned();
-        Self {
-            child,
-            client: Client::new(url("command"), url("query")),
-            up_after: begun.elapsed(),
-        }
+        Begun(command.spawn().unwrap())
     }
 
     /// SIGKILL: the process gets no chance to do anything.
@@ -68,6 +70,15 @@ impl Process {
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
         let status = self.child.wait().await.unwrap();
         assert!(status.success(), "{status}");
+    }
+}
+
+/// A process that may not be up yet.
+pub struct Begun(Child);
+
+impl Begun {
+    pub async fn kill(mut self) {
+        self.0.kill().await.unwrap();
     }
 }
 

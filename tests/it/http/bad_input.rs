@@ -35,6 +35,9 @@ async fn an_order_that_is_wrong_names_the_field_and_appends_nothing() {
     unknown_deep["items"][0]["colour"] = json!("red");
     let cases = [
         (json!([]), "body"),
+        (json!(["customer-7", "EUR", []]), "body"),
+        (with("/items/0", json!(["sku-1", 1, 1901])), "items[0]"),
+        (with("/items/0", json!(null)), "items[0]"),
         (json!("order"), "body"),
         (json!({}), "customerId"),
         (unknown, "colour"),
@@ -108,6 +111,8 @@ async fn a_body_that_is_no_json_says_so() {
     send(&large)
         .await
         .expect_problem(413, "body-too-large", None);
+    let array = pipeline.post("/api/stock/sku-1/receipts", json!([3])).await;
+    array.expect_problem(400, "invalid-field", Some("body"));
     let twice = r#"{"customerId":"c","currency":"EUR","items":[{"sku":"a","quantity":1,"quantity":100,"unitPrice":1}]}"#;
     let twice = send(twice).await;
     twice.expect_problem(400, "invalid-field", Some("items[0].quantity"));

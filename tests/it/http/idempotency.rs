@@ -63,6 +63,8 @@ async fn a_receipt_counts_once_for_a_key_and_each_time_without_one() {
             .expect(200);
         assert_eq!(reply.body["onHand"], 5);
     }
+    let spelt = "/api/stock/sku%2D1/receipts";
+    pipeline.post_with(spelt, body, &key).await.expect(200);
     pipeline.expect_stock("sku-1", 5, 0).await;
     pipeline.receive("sku-1", 5).await;
     pipeline.expect_stock("sku-1", 10, 0).await;

@@ -18,6 +18,10 @@ use crate::event_store::StoreError;
 /// The format of the folder; a program opens its own and refuses a newer one.
 const FORMAT: &str = "waybill-data 1";
 const FORMAT_FILE: &str = "FORMAT";
+/// Held by the process that has the folder open.
+const LOCK_FILE: &str = "LOCK";
+/// Where the engine keeps its files.
+const STORE: &str = "store";
 
 /// Memtables are flushed when they have this size: small, since an idle process is to hold less
 /// than 150 MB with all of its keyspaces.
@@ -31,6 +35,7 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// An open data folder: the engine, and what is kept in memory about it.
 pub struct Database {
     engine: fjall::Database,
+    _lock: fs::File,
     services: [PerService; 4],
     pub(super) replies: Keyspace,
     pub(super) due: Keyspace,
@@ -97,6 +102,8 @@ impl Database {
     /// [`DatabaseError`]; the folder is then as it was.
     pub fn open(path: &Path) -> Result<Arc<Self>, DatabaseError> {
         check_format(path)?;
+        let lock = lock(path)?;
+        remove_half_made(path)?;
         let engine_error = |e: fjall::Error| match e {
             fjall::Error::Locked => DatabaseError::InUse(path.to_owned()),
             fjall::Error::Io(source) => DatabaseError::Io {
@@ -108,20 +115,20 @@ impl Database {
                 message: e.to_string(),
             },
         };
-        let engine = fjall::Database::builder(path.join("store"))
+        let engine = fjall::Database::builder(path.join(STORE))
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
             .open()
             .map_err(engine_error)?;
         write_format(path)?;
-        let db = Self::build(engine).map_err(|e| DatabaseError::Engine {
+        let db = Self::build(engine, lock).map_err(|e| DatabaseError::Engine {
             path: path.to_owned(),
             message: e.to_string(),
         })?;
         Ok(db)
     }
 
-    fn build(engine: fjall::Database) -> Result<Arc<Self>, StoreError> {
+    fn build(engine: fjall::Database, lock: fs::File) -> Result<Arc<Self>, StoreError> {
         let keyspace = |name: &str| {
             engine.keyspace(name, || {
                 KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
@@ -155,6 +162,7 @@ impl Database {
             leases,
             lease_lock: Mutex::default(),
             engine,
+            _lock: lock,
             writer,
         });
         Writer::start(&db)?;
@@ -213,17 +221,50 @@ fn check_format(path: &Path) -> Result<(), DatabaseError> {
             found: format.trim_end().chars().take(64).collect(),
         }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let ours = ["store", "control.sock"];
-            for entry in fs::read_dir(path).map_err(io)? {
-                let name = entry.map_err(io)?.file_name();
-                if !ours.iter().any(|own| name == *own) {
-                    return Err(DatabaseError::Foreign(path.to_owned()));
-                }
+            let entries = fs::read_dir(path).map_err(io)?;
+            let names: Result<Vec<_>, _> = entries.map(|entry| Ok(entry?.file_name())).collect();
+            let names = names.map_err(io)?;
+            let ours = [LOCK_FILE, STORE];
+            let known = names.iter().all(|name| ours.iter().any(|own| name == *own));
+            // Our store comes after our lock: one without a lock is somebody else's.
+            let half_made = names.iter().any(|name| name == LOCK_FILE);
+            if known && (half_made || names.is_empty()) {
+                Ok(())
+            } else {
+                Err(DatabaseError::Foreign(path.to_owned()))
             }
-            Ok(())
         }
         Err(e) => Err(io(e)),
     }
+}
+
+/// Takes the folder for this process, until the file is closed.
+fn lock(path: &Path) -> Result<fs::File, DatabaseError> {
+    let io = |source| DatabaseError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut options = fs::OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true);
+    let file = file.open(path.join(LOCK_FILE)).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(DatabaseError::InUse(path.to_owned())),
+        Err(fs::TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// A store without a format is one whose first start was cut off: nothing was ever appended to
+/// it, and the engine cannot open it.
+fn remove_half_made(path: &Path) -> Result<(), DatabaseError> {
+    let store = path.join(STORE);
+    if path.join(FORMAT_FILE).exists() || !store.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(store).map_err(|source| DatabaseError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Written once the lock is ours, and in one step: a half-written file is never seen.
@@ -233,7 +274,7 @@ fn write_format(path: &Path) -> Result<(), DatabaseError> {
         if target.exists() {
             return Ok(());
         }
-        let draft = path.join("store").join("FORMAT.new");
+        let draft = path.join(STORE).join("FORMAT.new");
         let mut file = fs::File::create(&draft)?;
         writeln!(file, "{FORMAT}")?;
         file.sync_all()?;

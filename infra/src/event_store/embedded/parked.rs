@@ -1,5 +1,7 @@
 //! Parked facts.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use fjall::PersistMode;
 
@@ -51,6 +53,11 @@ impl ParkedRows for EmbeddedEventStore {
             Ok(rows)
         })
         .await
+    }
+
+    async fn parked_keys(&self, group: &str) -> Result<HashSet<(String, String)>, StoreError> {
+        let rows = self.parked(group, None, usize::MAX).await?;
+        Ok(rows.into_iter().map(|row| (row.topic, row.key)).collect())
     }
 
     async fn unpark(&self, row: &ParkedRow) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ use std::thread;
 use domain::values::Timestamp;
 use domain::{Position, Sequence, Service, StreamId};
 use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::{Database, locked};
@@ -77,6 +78,7 @@ impl Writer {
     /// Whether writes still go through.
     pub fn ready(&self) -> Result<(), StoreError> {
         match self.failed.get() {
+            None if self.queue.is_closed() => Err(stopped()),
             None => Ok(()),
             Some(why) => Err(StoreError::Unavailable(format!(
                 "a write failed, and the process has to be restarted: {why}"
@@ -101,12 +103,16 @@ impl Writer {
             what,
             answer,
         };
-        self.queue
-            .try_send(job)
-            .map_err(|_| StoreError::Overloaded)?;
-        let gone = |_| StoreError::Unavailable("the writer has stopped".into());
-        answered.await.map_err(gone)?
+        self.queue.try_send(job).map_err(|e| match e {
+            TrySendError::Full(_) => StoreError::Overloaded,
+            TrySendError::Closed(_) => stopped(),
+        })?;
+        answered.await.map_err(|_| stopped())?
     }
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writer has stopped; the process has to be restarted".into())
 }
 
 fn run(db: &Weak<Database>, mut jobs: mpsc::Receiver<Job>) {
