@@ -6,13 +6,13 @@ pub mod place_order;
 pub mod stock;
 
 use axum::http::HeaderMap;
-use domain::Rejection;
 use domain::values::Timestamp;
-use infra::handler::HandleError;
+use domain::{Decider, Fact, FactId, Recorded, Rejection, StreamId};
+use infra::handler::{HandleError, Handler};
 use infra::http::Problem;
 use infra::{Origin, clock, ids};
 
-use crate::idempotency::NoReply;
+use crate::idempotency::{Keyed, NoReply, Reply};
 
 /// The origin of a command that came over HTTP.
 fn origin(headers: &HeaderMap, correlation: String) -> Origin {
@@ -28,6 +28,34 @@ fn traceparent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get("traceparent")?.to_str().ok()?;
     let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c) || c == b'-';
     (value.len() == 55 && value.bytes().all(hex)).then(|| value.to_owned())
+}
+
+/// Has a command decided, and answers it by what the stream is afterwards and the id of its last
+/// fact. Where the command came with a key and appended something, the answer is stored with it.
+async fn decide<D: Decider>(
+    handler: &Handler<D>,
+    stream: &StreamId,
+    command: D::Command,
+    origin: &Origin,
+    keyed: Option<&Keyed>,
+    reply: impl Fn(&D::State, Option<FactId>) -> Reply + Sync,
+) -> Result<Reply, NoReply>
+where
+    Fact: From<D::Event>,
+    D::Event: TryFrom<Fact>,
+{
+    let stored = keyed.map(|keyed| {
+        |facts: &[Recorded], state: &D::State| {
+            let token = facts.last().map(|fact| fact.id.clone());
+            keyed.store(reply(state, token), origin.at)
+        }
+    });
+    let stored = stored
+        .as_ref()
+        .map(|stored| stored as &(dyn Fn(&_, &_) -> _ + Sync));
+    let handled = handler.handle(stream, &[command], origin, stored).await;
+    let handled = handled.map_err(no_reply)?;
+    Ok(reply(&handled.stream.state, handled.token))
 }
 
 /// Errors of a command, each as a problem.

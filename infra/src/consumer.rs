@@ -28,7 +28,7 @@ use crate::bus::{Bus, Delivered, Partition};
 use crate::clock;
 use crate::codec::{self, Unreadable};
 use crate::event_store::{EventStore, ParkedRow};
-use crate::failure::{Failure, MAX_ATTEMPTS, pauses};
+use crate::failure::{Failure, MAX_ATTEMPTS, pauses, until_stopped};
 use fetch::Fetcher;
 use lanes::Lanes;
 use ledger::Ledger;
@@ -68,18 +68,7 @@ pub struct Consumer {
 impl Consumer {
     /// Takes facts until `stop`; then finishes those in hand and commits what is done.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pauses = pauses();
-        while !stop.is_cancelled() {
-            let Err(e) = self.consume(&stop).await else {
-                continue;
-            };
-            tracing::warn!(group = self.group, error = %e, "the consumer starts anew");
-            let pause = pauses.next().unwrap_or_default();
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = sleep(pause) => {}
-            }
-        }
+        until_stopped(&self.group, &stop, || self.consume(&stop)).await;
     }
 
     async fn consume(&self, stop: &CancellationToken) -> Result<(), Failure> {

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::bus::BusError;
 use crate::event_store::StoreError;
@@ -84,4 +86,26 @@ pub fn pause_after(failures: u32) -> Duration {
     // Past the tenth all are the longest.
     let at = usize::try_from(failures.clamp(1, 12)).unwrap_or(12);
     pauses().nth(at - 1).unwrap_or(LONGEST_PAUSE)
+}
+
+/// Does `work`, and does it again when it fails, until `stop`. The pauses between grow, and begin
+/// anew after an attempt that went well for a while.
+pub async fn until_stopped<F: Future<Output = Result<(), Failure>>>(
+    name: &str,
+    stop: &CancellationToken,
+    work: impl Fn() -> F,
+) {
+    let mut growing = pauses();
+    while !stop.is_cancelled() {
+        let begun = Instant::now();
+        let Err(e) = work().await else { continue };
+        tracing::warn!(name, error = %e, "starts anew");
+        if begun.elapsed() > LONGEST_PAUSE {
+            growing = pauses();
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(growing.next().unwrap_or(LONGEST_PAUSE)) => {}
+        }
+    }
 }

@@ -14,9 +14,8 @@ use infra::bus::{Bus, Delivered, Partition, Subscription};
 use infra::clock;
 use infra::codec::{self, Unreadable};
 use infra::event_store::{ParkedRow, ParkedRows};
-use infra::failure::{Failure, pauses};
+use infra::failure::{Failure, until_stopped};
 use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Facts of one batch: enough to fold an order's burst into one write, few enough to be shown at
@@ -42,17 +41,7 @@ pub struct Projector {
 impl Projector {
     /// Projects until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pauses = pauses();
-        while !stop.is_cancelled() {
-            let Err(e) = self.project(&stop).await else {
-                continue;
-            };
-            tracing::warn!(group = self.group, error = %e, "the projector starts anew");
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = sleep(pauses.next().unwrap_or_default()) => {}
-            }
-        }
+        until_stopped(&self.group, &stop, || self.project(&stop)).await;
     }
 
     async fn project(&self, stop: &CancellationToken) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::order;
 use domain::values::{OrderId, Reason};
-use domain::{Category, FactId, Recorded, Service, StreamId};
+use domain::{Category, FactId, Service, StreamId};
 use infra::http::{Body, PathParam, Problem, ProblemBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -61,31 +61,15 @@ pub async fn cancel_order(
     key: KeyHeader,
     body: Body<CancelOrder>,
 ) -> Result<Response, Problem> {
-    let command = [order::Command::Cancel {
-        reason: body.value.reason,
-    }];
+    let reason = body.value.reason;
     let store = api.services.store(Service::Order).as_ref();
     let asked = api.keys.once(key, &body.canonical, store, async |keyed| {
         let origin = super::origin(&headers, order_id.to_string());
         let stream = StreamId::of(Category::Order, order_id);
-        let store_reply = keyed.as_ref().map(|keyed| {
-            |facts: &[Recorded], state: &order::State| {
-                let token = facts.last().map(|fact| fact.id.clone());
-                keyed.store(reply_of(order_id, *state, token), origin.at)
-            }
-        });
-        let handled = api
-            .services
-            .order
-            .handle(
-                &stream,
-                &command,
-                &origin,
-                store_reply.as_ref().map(|f| f as _),
-            )
-            .await
-            .map_err(super::no_reply)?;
-        Ok(reply_of(order_id, handled.stream.state, handled.token))
+        let reply = |state: &order::State, token| reply_of(order_id, *state, token);
+        let command = order::Command::Cancel { reason };
+        let order = &api.services.order;
+        super::decide(order, &stream, command, &origin, keyed.as_ref(), reply).await
     });
     Ok(asked.await)
 }

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::delivery::{self, Assignment, Command, Progress};
 use domain::values::{DeliveryId, DriverName, OrderId, Reason, Timestamp};
-use domain::{Category, FactId, Recorded, Sequence, Service, StreamId};
+use domain::{Category, FactId, Sequence, Service, StreamId};
 use infra::http::{Body, PathParam, ProblemBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -140,29 +140,14 @@ async fn record(
     canonical: &[u8],
     progress: Progress,
 ) -> Response {
-    let command = [Command::Record(progress)];
     let store = api.services.store(Service::Delivery).as_ref();
     let recorded = api.keys.once(key, canonical, store, async |keyed| {
         let origin = super::origin(headers, order_id.to_string());
         let stream = StreamId::of(Category::Delivery, order_id);
-        let store_reply = keyed.as_ref().map(|keyed| {
-            |facts: &[Recorded], state: &delivery::State| {
-                let token = facts.last().map(|fact| fact.id.clone());
-                keyed.store(reply_of(order_id, state, token), origin.at)
-            }
-        });
-        let handled = api
-            .services
-            .delivery
-            .handle(
-                &stream,
-                &command,
-                &origin,
-                store_reply.as_ref().map(|f| f as _),
-            )
-            .await
-            .map_err(super::no_reply)?;
-        Ok(reply_of(order_id, &handled.stream.state, handled.token))
+        let reply = |state: &delivery::State, token| reply_of(order_id, state, token);
+        let command = Command::Record(progress);
+        let delivery = &api.services.delivery;
+        super::decide(delivery, &stream, command, &origin, keyed.as_ref(), reply).await
     });
     recorded.await
 }

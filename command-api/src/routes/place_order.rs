@@ -7,7 +7,7 @@ use domain::order::{Command, Place};
 use domain::values::{
     Currency, CustomerId, Item, Items, OrderId, Quantity, Sku, Timestamp, UnitPrice,
 };
-use domain::{Category, OrderContext, Recorded, Service, StreamId};
+use domain::{Category, FactId, OrderContext, Service, StreamId};
 use infra::http::{Body, Problem, ProblemBody};
 use infra::ids;
 use serde::{Deserialize, Serialize};
@@ -115,23 +115,10 @@ pub async fn place_order(
             placed_at: origin.at,
         });
         let stream = StreamId::of(Category::Order, order_id);
-        let reply = |facts: &[Recorded]| reply_of(order_id, &place, facts);
-        let store_reply = keyed
-            .as_ref()
-            .map(|keyed| |facts: &[Recorded], _: &_| keyed.store(reply(facts), origin.at));
-        let command = [Command::Place(place.clone())];
-        let handled = api
-            .services
-            .order
-            .handle(
-                &stream,
-                &command,
-                &origin,
-                store_reply.as_ref().map(|f| f as _),
-            )
-            .await
-            .map_err(super::no_reply)?;
-        Ok(reply(&handled.facts))
+        let reply = |_: &_, token| reply_of(order_id, &place, origin.at, token);
+        let command = Command::Place(place.clone());
+        let order = &api.services.order;
+        super::decide(order, &stream, command, &origin, keyed.as_ref(), reply).await
     });
     Ok(placed.await)
 }
@@ -146,17 +133,21 @@ impl From<OrderItem> for Item {
     }
 }
 
-fn reply_of(order_id: OrderId, place: &Place, facts: &[Recorded]) -> Reply {
-    let fact = facts.first();
+fn reply_of(
+    order_id: OrderId,
+    place: &Place,
+    created_at: Timestamp,
+    token: Option<FactId>,
+) -> Reply {
     let body = PlacedOrder {
         order_id,
         customer_id: place.customer_id.clone(),
         total_amount: place.items.total().minor_units(),
         currency: place.currency,
         status: "CREATED",
-        created_at: fact.map(|fact| fact.time).unwrap_or_default(),
+        created_at,
     };
-    let mut reply = Reply::json(StatusCode::CREATED, &body, fact.map(|fact| fact.id.clone()));
+    let mut reply = Reply::json(StatusCode::CREATED, &body, token);
     reply.location = Some(format!("/api/orders/{order_id}"));
     reply
 }

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::inventory::stock;
 use domain::values::{Quantity, Sku};
-use domain::{Category, FactId, Recorded, Sequence, Service, StreamId};
+use domain::{Category, FactId, Sequence, Service, StreamId};
 use infra::http::{After, Body, Json, PathParam, Problem, ProblemBody, not_yet};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -70,7 +70,6 @@ pub async fn receive(
     body: Body<Receipt>,
 ) -> Result<Response, Problem> {
     let quantity = body.value.quantity;
-    let command = [stock::Command::Receive { quantity }];
     let store = api.services.store(Service::Inventory).as_ref();
     let received = api.keys.once(key, &body.canonical, store, async |keyed| {
         let stream = stream_of(&sku);
@@ -79,24 +78,9 @@ pub async fn receive(
             let version = token.as_ref().map_or(0, |token| token.sequence);
             Reply::json(StatusCode::OK, &level(&sku, *state, version), token)
         };
-        let store_reply = keyed.as_ref().map(|keyed| {
-            |facts: &[Recorded], state: &stock::State| {
-                let token = facts.last().map(|fact| fact.id.clone());
-                keyed.store(reply(state, token), origin.at)
-            }
-        });
-        let handled = api
-            .services
-            .stock
-            .handle(
-                &stream,
-                &command,
-                &origin,
-                store_reply.as_ref().map(|f| f as _),
-            )
-            .await
-            .map_err(super::no_reply)?;
-        Ok::<_, NoReply>(reply(&handled.stream.state, handled.token))
+        let command = stock::Command::Receive { quantity };
+        let stock = &api.services.stock;
+        super::decide(stock, &stream, command, &origin, keyed.as_ref(), reply).await
     });
     Ok(received.await)
 }
