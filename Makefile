@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fmt up down
+.PHONY: help run demo test lint deny fmt up down
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -14,9 +14,12 @@ demo: ## Watch it work
 test: ## Run every test
 	cargo test --workspace --locked
 
-lint: ## Check format, lints and dependencies
+lint: ## Check format and lints
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## Check the licences and sources of dependencies (needs cargo-deny)
+	cargo deny check licenses bans sources
 
 fmt: ## Format the code
 	cargo fmt --all
