@@ -5,6 +5,7 @@
 //! - `architecture`, `schema`: what depends on what; contracts are files.
 //! - `cli`: the command line, as a process.
 //! - `handler`, `loops`: commands that meet, states that are stale, calls that fail.
+//! - `contract`: what every adapter of a port promises.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
@@ -17,6 +18,7 @@
 
 mod architecture;
 mod cli;
+mod contract;
 mod crash;
 mod handler;
 mod http;

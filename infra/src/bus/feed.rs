@@ -132,12 +132,15 @@ impl Subscription for FeedSubscription {
                 feed.fill(max).await?;
             }
             // No await from here to the return: what is taken is handed out.
+            // Each feed has its share, and another is the first each time.
             let share = max.div_ceil(self.feeds.len().max(1));
-            let records: Vec<_> = self
-                .feeds
-                .iter_mut()
-                .flat_map(|feed| feed.take(share))
-                .collect();
+            let one = self.feeds.len().min(1);
+            self.feeds.rotate_left(one);
+            let mut records = vec![];
+            for feed in &mut self.feeds {
+                let room = max - records.len();
+                records.extend(feed.take(share.min(room)));
+            }
             if !records.is_empty() {
                 return Ok(records);
             }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use moka::Expiry;
 use moka::ops::compute::{CompResult, Op};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache as Entries;
 
 use super::Cache;
@@ -30,6 +31,8 @@ impl LocalCache {
         Self {
             entries: Entries::builder()
                 .max_capacity(CAPACITY)
+                // Not the default, which at full capacity turns new entries away.
+                .eviction_policy(EvictionPolicy::lru())
                 .expire_after(Lives)
                 .build(),
         }

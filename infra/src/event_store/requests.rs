@@ -13,6 +13,10 @@ pub const MAX_FACT_BYTES: usize = 512 * 1024;
 /// The most facts of one request: a batch of reservations is the largest, and stays below this.
 pub const MAX_FACTS: usize = 10_000;
 
+/// The highest version that a request may expect: sequences are 64-bit integers with a sign in
+/// some stores.
+const MAX_VERSION: Sequence = i64::MAX as Sequence - MAX_FACTS as Sequence;
+
 /// Everything that one command changes, accepted or refused as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct Append {
@@ -42,6 +46,9 @@ impl Append {
         }
         let mut next: HashMap<&StreamId, Sequence> = HashMap::with_capacity(self.expect.len());
         for (stream, expected) in &self.expect {
+            if *expected > MAX_VERSION {
+                return invalid(format!("{stream} cannot be at {expected}"));
+            }
             if next.insert(stream, expected + 1).is_some() {
                 return invalid(format!("{stream} is expected twice"));
             }
@@ -61,12 +68,12 @@ impl Append {
                 return invalid(format!("a fact of {} is too large", fact.stream));
             }
         }
-        let with_nul = self
-            .expect
-            .iter()
-            .find(|(stream, _)| stream.id.contains('\0'));
-        match with_nul {
-            Some((stream, _)) => invalid(format!("{stream:?} has a NUL byte")),
+        let reply = self.reply.iter();
+        let texts = (self.expect.iter().map(|(stream, _)| &stream.id))
+            .chain(reply.flat_map(|reply| [&reply.scope, &reply.key]))
+            .chain(&self.settles);
+        match texts.into_iter().find(|text| text.contains('\0')) {
+            Some(text) => invalid(format!("{text:?} has a NUL byte")),
             None => Ok(()),
         }
     }

@@ -62,7 +62,8 @@ impl Inner {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         // One entry a key, for all entries of a batch have one sequence number in the engine.
         let mut merged: HashMap<Vec<u8>, row::Row> = HashMap::with_capacity(rows.len());
-        for patch in rows {
+        // A row exists once it has a cell.
+        for patch in rows.into_iter().filter(|patch| !patch.cells.is_empty()) {
             let key = row::key(&patch.key);
             let stored = match merged.remove(&key) {
                 Some(row) => row,

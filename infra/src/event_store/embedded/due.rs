@@ -43,8 +43,9 @@ impl DueRows for EmbeddedEventStore {
         };
         let mut rows = Vec::with_capacity(ids.len());
         for id in ids {
-            // Settled since: the next look will not see it.
-            rows.extend(self.due_row(&id)?);
+            // Settled or put back since: the next look will see it as it is.
+            let row = self.due_row(&id)?;
+            rows.extend(row.filter(|row| !row.parked && row.not_before <= now));
         }
         Ok(rows)
     }

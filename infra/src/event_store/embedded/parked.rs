@@ -42,12 +42,12 @@ impl ParkedRows for EmbeddedEventStore {
                 .parked
                 .prefix(keys::shared_prefix(store.service, &[&group]))
             {
+                if rows.len() == limit {
+                    break;
+                }
                 let row: ParkedRow = from_json(&entry.value()?)?;
                 if key.as_ref().is_none_or(|key| *key == row.key) {
                     rows.push(row);
-                }
-                if rows.len() == limit {
-                    break;
                 }
             }
             Ok(rows)

@@ -7,7 +7,7 @@
 //! A crash before the commit loses the batch, of which nobody was told; after it, everything is
 //! there and at most the answers are lost.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread;
 
@@ -194,7 +194,7 @@ impl<'a> Draft<'a> {
             .map(|reply| Ok::<_, StoreError>((reply_key(service, &reply), to_json(&reply)?, reply)))
             .transpose()?;
         let settles = self.find_settled(service, &request.settles)?;
-        let opens = self.find_opened(service, request.opens)?;
+        let opens = self.find_opened(service, request.opens, &settles)?;
 
         self.touched[service as usize] = true;
         if let Some((key, row, reply)) = replies {
@@ -303,11 +303,20 @@ impl<'a> Draft<'a> {
         Ok(found)
     }
 
-    fn find_opened(&self, service: Service, rows: Vec<DueRow>) -> Result<Keyed, StoreError> {
+    /// The tasks that are not open once `settled` are gone; of two that are one, the first.
+    fn find_opened(
+        &self,
+        service: Service,
+        rows: Vec<DueRow>,
+        settled: &Keyed,
+    ) -> Result<Keyed, StoreError> {
+        let settled: HashSet<&[u8]> = settled.iter().map(|(key, _)| &key[..]).collect();
+        let mut seen = HashSet::with_capacity(rows.len());
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
             let key = keys::shared(service, &[&row.id()]);
-            if self.due_row(&key)?.is_none() {
+            let free = settled.contains(&key[..]) || self.due_row(&key)?.is_none();
+            if free && seen.insert(key.clone()) {
                 found.push((key, row));
             }
         }
