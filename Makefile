@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint deny fmt up down
+.PHONY: help run demo test scale lint deny fmt up down
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -13,6 +13,9 @@ demo: ## Watch it work
 
 test: ## Run every test
 	cargo test --workspace --locked
+
+scale: ## Kill and restart it with 100,000 orders (takes minutes)
+	cargo test --test it --locked -- --ignored --nocapture scale
 
 lint: ## Check format and lints
 	cargo fmt --all --check

@@ -4,3 +4,4 @@ mod audit;
 mod kills;
 mod load;
 pub mod process;
+mod scale;

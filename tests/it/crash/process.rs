@@ -59,6 +59,15 @@ impl Process {
         Begun(command.spawn().unwrap())
     }
 
+    /// The memory that the process has in RAM.
+    pub fn resident_mb(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<u64>().unwrap() / 1024
+    }
+
     /// SIGKILL: the process gets no chance to do anything.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
