@@ -208,6 +208,8 @@ async fn tools_reach_a_running_pipeline_and_the_folder_of_one_that_is_not() {
     process.client.receive("sku-1", 1).await;
     let id = process.client.place("sku-1", 1, 1901).await;
     process.client.order_in(&id, "COMPLETED").await;
+    let captured = |order: &Value| order["payment"]["status"] == "CAPTURED";
+    process.client.order_until(&id, captured).await;
 
     let output = in_folder(&data_dir, &SERVE);
     expect(&output, 1, "is in use by another process");

@@ -15,7 +15,10 @@ async fn by_hand() -> Pipeline {
 
 /// Nothing is held of the one unit that there was.
 async fn expect_undone(pipeline: &Pipeline, id: &str, reason: &str) -> Value {
-    let order = pipeline.order_in(id, "CANCELLED").await;
+    pipeline.order_in(id, "CANCELLED").await;
+    // The facts of one stream may be shown a moment before those of another.
+    pipeline.caught_up().await;
+    let order = pipeline.order(id).await;
     assert_eq!(order["cancelReason"], reason);
     pipeline.expect_stock("sku-1", 1, 0).await;
     order
@@ -172,9 +175,11 @@ async fn an_order_whose_delivery_has_left_is_not_cancelled() {
     pipeline.step(&id, "assign", assignment()).await.expect(200);
     pipeline.step(&id, "dispatch", json!({})).await.expect(200);
     pipeline.cancel(&id, "too late").await.expect(202);
-    let order = pipeline
+    pipeline
         .order_until(&id, |order| order["versions"]["order"] == 3)
         .await;
+    pipeline.caught_up().await;
+    let order = pipeline.order(&id).await;
     assert_eq!(order["status"], "DISPATCHED");
     let refused = pipeline.cancel(&id, "please").await;
     refused.expect_problem(409, "cancellation-refused", None);

@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Fast, Pipeline};
 
@@ -7,16 +7,12 @@ async fn an_order_is_reserved_paid_delivered_and_completed() {
     let pipeline = Pipeline::start(Fast::default()).await;
     pipeline.receive("sku-1", 10).await;
     let id = pipeline.place("sku-1", 3, 1967).await; // totals 5901
-    let order = pipeline.order_in(&id, "COMPLETED").await;
-    let order = match &order["payment"]["status"] {
-        // The capture and the delivery are answered side by side.
-        status if status == "CAPTURED" => order,
-        _ => {
-            pipeline
-                .order_until(&id, |order| order["payment"]["status"] == "CAPTURED")
-                .await
-        }
-    };
+    pipeline.order_in(&id, "COMPLETED").await;
+    // The capture is answered beside the delivery, and the stock moves beside both.
+    let captured = |order: &Value| order["payment"]["status"] == "CAPTURED";
+    pipeline.order_until(&id, captured).await;
+    pipeline.caught_up().await;
+    let order = pipeline.order(&id).await;
     assert_eq!(order["totalAmount"], 5901);
     assert_eq!(order["currency"], "EUR");
     assert_eq!(order["customerId"], "customer-7");

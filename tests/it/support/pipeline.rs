@@ -115,9 +115,8 @@ impl Pipeline {
             .count()
     }
 
-    /// Ends the pipeline, and asserts that it leaves nothing undone: every consumer group has
-    /// taken everything, nothing is parked or in trouble, and it drained in time.
-    pub async fn finish(mut self) {
+    /// Waits until every consumer group has taken everything, so that the view shows all there is.
+    pub async fn caught_up(&self) -> Value {
         let tools = self.tools.clone();
         let status = move || {
             let tools = tools.clone();
@@ -127,7 +126,13 @@ impl Pipeline {
             let groups = status["groups"].as_array().unwrap();
             groups.iter().all(|group| group["lag"] == 0)
         };
-        let status = eventually(status, settled).await;
+        eventually(status, settled).await
+    }
+
+    /// Ends the pipeline, and asserts that it leaves nothing undone: every consumer group has
+    /// taken everything, nothing is parked or in trouble, and it drained in time.
+    pub async fn finish(mut self) {
+        let status = self.caught_up().await;
         assert_eq!(status["healthy"], true, "{status:#}");
         self.stop.cancel();
         let ended = self.running.take().unwrap().await.unwrap();
