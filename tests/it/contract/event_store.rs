@@ -112,6 +112,7 @@ macro_rules! event_store_contract {
                 parking_a_fact_again_changes_nothing,
                 parked_facts_come_by_topic_key_and_offset_up_to_a_limit,
                 parked_facts_of_one_key_are_found_among_others,
+                each_topic_and_key_with_parked_facts_is_told_once,
                 parked_facts_of_two_groups_are_apart,
                 unparking_forgets_that_fact_only;
             model:

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::Service;
-use infra::bus::Bus;
+use domain::{Recorded, Service};
+use infra::bus::{Bus, Delivered};
 use infra::ids;
 
 use super::Buses;
@@ -111,7 +111,7 @@ pub async fn offsets_of_two_topics_are_two(buses: impl Buses) {
 }
 
 /// What came from the topics of orders and of payments.
-fn by_topic(records: &[infra::bus::Delivered]) -> [Vec<domain::Recorded>; 2] {
+fn by_topic(records: &[Delivered]) -> [Vec<Recorded>; 2] {
     [Service::Order, Service::Payment].map(|topic| {
         let of_topic = records
             .iter()

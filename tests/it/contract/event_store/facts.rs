@@ -1,9 +1,10 @@
 //! The facts of a log: what is appended is what is read.
 
-use domain::{Category, Service, StreamId, Task};
-use infra::event_store::{Append, Checkpoint, MAX_FACT_BYTES, MAX_FACTS, NewFact};
-use infra::ids;
 use std::time::Duration;
+
+use domain::{Category, Service, StreamId, Task};
+use infra::event_store::{Append, Checkpoint, DueRow, MAX_FACT_BYTES, MAX_FACTS, NewFact};
+use infra::ids;
 
 use super::Stores;
 use super::given::*;
@@ -13,6 +14,7 @@ pub async fn an_empty_store_has_nothing(stores: impl Stores) {
     for service in Service::ALL {
         let store = stores.of(service);
         assert_eq!(store.service(), service);
+        store.ready().await.unwrap();
         assert_eq!(store.last_position().await.unwrap(), 0);
         assert_eq!(log_of(&*store).await, []);
         assert_eq!(facts_of(&*store, &stream()).await, []);
@@ -238,6 +240,13 @@ pub async fn what_no_store_could_keep_is_invalid_and_changes_nothing(stores: imp
             "an id with a NUL byte, expected only",
             with(vec![(nul.clone(), 0)], vec![]),
         ),
+        (
+            "a task with a NUL byte",
+            Append {
+                settles: vec!["a\0b".to_owned()],
+                ..with(at_2(), vec![])
+            },
+        ),
         ("too many facts", to(&other, 0, MAX_FACTS as u64 + 1)),
     ] {
         assert_invalid(store.append(request).await, what);
@@ -314,7 +323,7 @@ pub async fn changes_wake_whoever_waits_for_facts_or_tasks(stores: impl Stores) 
         .await;
     }
     changes.mark_unchanged();
-    let sooner = infra::event_store::DueRow {
+    let sooner = DueRow {
         not_before: second(0),
         ..row
     };

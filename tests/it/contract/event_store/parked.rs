@@ -1,9 +1,11 @@
 //! Facts that could not be taken, and those that wait behind them.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use domain::Service;
 use domain::values::Timestamp;
 use infra::event_store::{EventStore, ParkedRow};
-use std::sync::Arc;
 
 use super::Stores;
 use super::given::*;
@@ -92,6 +94,34 @@ pub async fn parked_facts_of_one_key_are_found_among_others(stores: impl Stores)
         assert_eq!(some, expected[..limit]);
     }
     assert_eq!(store.parked("payment", Some("c"), ALL).await.unwrap(), []);
+}
+
+pub async fn each_topic_and_key_with_parked_facts_is_told_once(stores: impl Stores) {
+    let store = stores.of(Service::Payment);
+    assert!(store.parked_keys("payment").await.unwrap().is_empty());
+    for (topic, key) in [
+        (Service::Order, "a"),
+        (Service::Order, "b"),
+        (Service::Delivery, "a"),
+    ] {
+        for offset in 0..3 {
+            let row = parked_fact("payment", topic, key, offset);
+            store.park(row).await.unwrap();
+        }
+    }
+    let elsewhere = parked_fact("payment-2", Service::Order, "c", 0);
+    store.park(elsewhere).await.unwrap();
+    let mut expected = HashSet::from(
+        [("order", "a"), ("order", "b"), ("delivery", "a")]
+            .map(|(topic, key)| (topic.to_owned(), key.to_owned())),
+    );
+    for offset in 0..3 {
+        assert_eq!(store.parked_keys("payment").await.unwrap(), expected);
+        let row = parked_fact("payment", Service::Order, "a", offset);
+        store.unpark(&row).await.unwrap();
+    }
+    expected.remove(&("order".to_owned(), "a".to_owned()));
+    assert_eq!(store.parked_keys("payment").await.unwrap(), expected);
 }
 
 pub async fn parked_facts_of_two_groups_are_apart(stores: impl Stores) {
