@@ -16,7 +16,7 @@ use domain::values::{OrderId, Sku, Timestamp};
 use domain::{Category, Fact, OrderContext, Recorded, Refusal, Sequence, StreamId};
 use futures::future::try_join_all;
 use infra::Origin;
-use infra::codec::{self, Unreadable};
+use infra::codec;
 use infra::event_store::{Append, AppendError, EventStore, StoredFact};
 use infra::failure::Failure;
 use infra::handler::with_agenda;
@@ -362,10 +362,7 @@ fn stock_stream(sku: &Sku) -> StreamId {
 }
 
 fn read<E: TryFrom<Fact>>(stored: &StoredFact) -> Result<(Recorded, E), Failure> {
-    let recorded = codec::decode(stored).map_err(|e| match e {
-        Unreadable::Unknown { .. } => Failure::permanent("unknown-version", e.to_string()),
-        Unreadable::Broken(_) => Failure::permanent("undecodable", e.to_string()),
-    })?;
+    let recorded = codec::decode(stored)?;
     let event = E::try_from(recorded.fact.clone()).map_err(|_| {
         Failure::permanent(
             "undecodable",

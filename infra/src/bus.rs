@@ -9,7 +9,8 @@ mod feed;
 use async_trait::async_trait;
 use domain::Service;
 
-use crate::event_store::StoredFact;
+use crate::clock;
+use crate::event_store::{ParkedRow, StoredFact};
 
 pub use feed::FeedBus;
 
@@ -33,6 +34,24 @@ pub struct Delivered {
     pub key: String,
     /// The fact, still encoded.
     pub fact: StoredFact,
+}
+
+impl Delivered {
+    /// The row that keeps it for `group`, which could not take it.
+    pub fn parked(&self, group: &str, class: &str, reason: &str, attempts: u32) -> ParkedRow {
+        ParkedRow {
+            group: group.to_owned(),
+            topic: self.partition.topic.name().to_owned(),
+            key: self.key.clone(),
+            partition: self.partition.number,
+            offset: self.offset,
+            fact: Some(self.fact.id.to_string()),
+            class: class.to_owned(),
+            reason: reason.to_owned(),
+            attempts,
+            parked_at: clock::now(),
+        }
+    }
 }
 
 /// A way to subscribe.

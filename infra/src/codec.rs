@@ -32,6 +32,16 @@ pub enum Unreadable {
     Broken(String),
 }
 
+impl Unreadable {
+    /// Which kind of failure it is, in kebab case.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "unknown-version",
+            Self::Broken(_) => "undecodable",
+        }
+    }
+}
+
 /// Encodes a fact that `command_id` yielded.
 pub fn encode(recorded: &Recorded, command_id: Uuid) -> NewFact {
     let payload = match &recorded.fact {
@@ -97,12 +107,6 @@ pub fn decode(stored: &StoredFact) -> Result<Recorded, Unreadable> {
     }
     let metadata: Metadata = serde_json::from_slice(&stored.metadata).map_err(broken)?;
     metadata.recorded(stored.id.clone(), stored.position, fact)
-}
-
-/// The id of the command that appended a fact, without reading the rest.
-pub fn command_id_of(stored: &StoredFact) -> Option<Uuid> {
-    let metadata: Metadata = serde_json::from_slice(&stored.metadata).ok()?;
-    metadata.command_id()
 }
 
 /// The key that a fact is published and consumed under: the order id, or for stock facts the SKU.

@@ -25,9 +25,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Bus, Delivered, Partition};
-use crate::clock;
-use crate::codec::{self, Unreadable};
-use crate::event_store::{EventStore, ParkedRow};
+use crate::codec;
+use crate::event_store::EventStore;
 use crate::failure::{Failure, MAX_ATTEMPTS, pauses, until_stopped};
 use fetch::Fetcher;
 use lanes::Lanes;
@@ -223,14 +222,7 @@ impl One {
         }
         let fact = match codec::decode(&record.fact) {
             Ok(fact) => fact,
-            Err(e @ Unreadable::Unknown { .. }) => {
-                return self
-                    .park(record, "unknown-version", &e.to_string(), 1)
-                    .await;
-            }
-            Err(e @ Unreadable::Broken(_)) => {
-                return self.park(record, "undecodable", &e.to_string(), 1).await;
-            }
+            Err(e) => return self.park(record, e.class(), &e.to_string(), 1).await,
         };
         let mut attempts = 0;
         let mut pauses = pauses();
@@ -256,18 +248,7 @@ impl One {
     }
 
     async fn park(&self, record: &Delivered, class: &str, reason: &str, attempts: u32) -> End {
-        let row = ParkedRow {
-            group: self.group.clone(),
-            topic: record.partition.topic.name().to_owned(),
-            key: record.key.clone(),
-            partition: record.partition.number,
-            offset: record.offset,
-            fact: Some(record.fact.id.to_string()),
-            class: class.to_owned(),
-            reason: reason.to_owned(),
-            attempts,
-            parked_at: clock::now(),
-        };
+        let row = record.parked(&self.group, class, reason, attempts);
         let mut pauses = pauses();
         while let Err(e) = self.store.park(row.clone()).await {
             tracing::warn!(group = self.group, error = %e, "a fact cannot be parked yet");

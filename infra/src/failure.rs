@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::BusError;
+use crate::codec::Unreadable;
 use crate::event_store::StoreError;
 use crate::view_store::ViewError;
 
@@ -35,6 +36,12 @@ impl Failure {
     pub fn permanent(class: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self::Permanent { class, reason }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(e: Unreadable) -> Self {
+        Self::permanent(e.class(), e.to_string())
     }
 }
 

@@ -111,10 +111,7 @@ impl<R: domain::Rejection> HandleError<R> {
             Self::Impossible(_) => Failure::permanent("invariant", reason),
             // Commands of the process are never turned down, and have no idempotency key.
             Self::Rejected(_) | Self::Repeated(_) => Failure::permanent("invariant", reason),
-            Self::Unreadable(Unreadable::Unknown { .. }) => {
-                Failure::permanent("unknown-version", reason)
-            }
-            Self::Unreadable(Unreadable::Broken(_)) => Failure::permanent("undecodable", reason),
+            Self::Unreadable(e) => e.into(),
             Self::Invalid(_) => Failure::permanent("invalid", reason),
             Self::Busy(_) => Failure::Unavailable(reason),
             Self::Store(e) => e.into(),

@@ -11,9 +11,8 @@ use std::sync::Arc;
 use domain::view::{Patch, Value};
 use domain::{Service, View};
 use infra::bus::{Bus, Delivered, Partition, Subscription};
-use infra::clock;
 use infra::codec::{self, Unreadable};
-use infra::event_store::{ParkedRow, ParkedRows};
+use infra::event_store::ParkedRows;
 use infra::failure::{Failure, until_stopped};
 use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
 use tokio_util::sync::CancellationToken;
@@ -89,23 +88,8 @@ impl Projector {
     }
 
     async fn park(&self, record: &Delivered, e: &Unreadable) -> Result<(), Failure> {
-        let class = match e {
-            Unreadable::Unknown { .. } => "unknown-version",
-            Unreadable::Broken(_) => "undecodable",
-        };
         tracing::error!(group = self.group, fact = %record.fact.id, error = %e, "parked");
-        let row = ParkedRow {
-            group: self.group.clone(),
-            topic: record.partition.topic.name().to_owned(),
-            key: record.key.clone(),
-            partition: record.partition.number,
-            offset: record.offset,
-            fact: Some(record.fact.id.to_string()),
-            class: class.to_owned(),
-            reason: e.to_string(),
-            attempts: 1,
-            parked_at: clock::now(),
-        };
+        let row = record.parked(&self.group, e.class(), &e.to_string(), 1);
         Ok(self.parked.park(row).await?)
     }
 }

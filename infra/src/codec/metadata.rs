@@ -45,10 +45,6 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    pub(super) fn command_id(&self) -> Option<Uuid> {
-        self.command_id.as_ref()?.parse().ok()
-    }
-
     pub(super) fn recorded(
         self,
         id: FactId,
