@@ -11,8 +11,12 @@ run: ## Run the pipeline, embedded
 demo: ## Watch it work
 	cargo run --release -- demo
 
-test: ## Run every test
-	cargo test --workspace --locked
+# Ours, which `make test` starts; a URL of the environment is used as it is.
+SERVERS = scripts/servers/servers
+
+test: ## Run every test, on real servers where they can be had
+	$(SERVERS) up
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && cargo test --workspace --locked
 
 scale: ## Kill and restart it with 100,000 orders (takes minutes)
 	cargo test --test it --locked -- --ignored --nocapture scale

@@ -5,6 +5,7 @@
 //! them and passes the one contract suite.
 
 mod embedded;
+mod postgres;
 mod requests;
 mod rows;
 
@@ -18,6 +19,9 @@ use domain::{Position, Sequence, Service, StreamId};
 use tokio::sync::watch;
 
 pub use embedded::{Database, DatabaseError, EmbeddedEventStore};
+pub use postgres::{
+    InvalidPlace, MigrateError, Migrated, PostgresEventStore, PostgresPlace, migrate,
+};
 pub use requests::{Append, MAX_FACT_BYTES, MAX_FACTS};
 pub use rows::{Checkpoint, DueRow, Lease, NewFact, ParkedRow, StoredFact, StoredReply};
 

@@ -9,7 +9,8 @@
     reason = "a test that panics has failed, and says where"
 )]
 
-/// One test a clause, each on what `$start` gives.
+/// One test a clause, each on what `$start` gives; `if_there` for an adapter whose server may be
+/// missing, where `$start` gives an option.
 macro_rules! contract {
     ($adapter:ident, $start:path; $($group:ident: $($clause:ident),+;)+) => {
         mod $adapter {
@@ -23,6 +24,20 @@ macro_rules! contract {
             )+)+
         }
     };
+    ($adapter:ident, if_there $start:path; $($group:ident: $($clause:ident),+;)+) => {
+        mod $adapter {
+            use super::*;
+
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $clause() {
+                    if let Some(started) = $start().await {
+                        super::$group::$clause(started).await;
+                    }
+                }
+            )+)+
+        }
+    };
 }
 
 mod bus;
@@ -31,4 +46,5 @@ mod courier;
 mod embedded;
 mod event_store;
 mod payment_provider;
+mod postgres;
 mod view_store;

@@ -2,6 +2,7 @@
 //!
 //! - `journey`: orders from POST to GET, down every road of the process.
 //! - `http`: what the APIs promise beside the process: errors, keys, tokens.
+//! - `contract`: what every adapter of a port promises.
 //! - `architecture`, `schema`: what depends on what; contracts are files.
 //! - `cli`: the command line, as a process.
 //! - `handler`, `loops`: commands that meet, states that are stale, calls that fail.

@@ -3,7 +3,9 @@
 mod client;
 mod eventually;
 mod pipeline;
+mod servers;
 
 pub use client::{Client, order_of};
 pub use eventually::eventually;
 pub use pipeline::{Fast, Pipeline};
+pub use servers::{own_prefix, postgres_url};

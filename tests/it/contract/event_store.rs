@@ -20,6 +20,7 @@ use domain::Service;
 use infra::event_store::EventStore;
 
 use super::embedded::{Embedded, Killed};
+use super::postgres::Postgres;
 
 /// The stores of all services on an instance of an adapter: empty at first, shared with nobody,
 /// gone when it is dropped.
@@ -34,8 +35,8 @@ pub trait Stores: Send + Sync + 'static {
 }
 
 macro_rules! event_store_contract {
-    ($adapter:ident, $start:path) => {
-        contract! { $adapter, $start;
+    ($adapter:ident, $($start:tt)+) => {
+        contract! { $adapter, $($start)+;
             facts:
                 an_empty_store_has_nothing,
                 appended_facts_are_read_back_byte_for_byte_in_order,
@@ -122,8 +123,8 @@ macro_rules! event_store_contract {
 }
 
 macro_rules! restart_contract {
-    ($adapter:ident, $start:path) => {
-        contract! { $adapter, $start;
+    ($adapter:ident, $($start:tt)+) => {
+        contract! { $adapter, $($start)+;
             restart:
                 facts_are_there_after_a_restart_and_positions_go_on,
                 replies_are_there_after_a_restart_and_their_keys_are_used,
@@ -138,3 +139,5 @@ macro_rules! restart_contract {
 event_store_contract!(embedded, Embedded::start);
 restart_contract!(embedded_restarted, Embedded::start);
 restart_contract!(embedded_killed, Killed::start);
+event_store_contract!(postgres, if_there Postgres::start);
+restart_contract!(postgres_restarted, if_there Postgres::start);

@@ -1,0 +1,210 @@
+//! Appending to the log and reading it.
+
+use async_trait::async_trait;
+use domain::values::Timestamp;
+use domain::{Category, Position, Sequence, StreamId};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+use tokio::sync::watch;
+
+use super::PostgresEventStore;
+use super::migrate::VERSION;
+use super::values::{JsonText, Micros, corrupt, int, number, rows};
+use crate::event_store::{Append, AppendError, Log, StoreError, StoredFact, StoredReply};
+
+/// Replies that are removed at once: none of them holds up appends for long.
+const PURGE: i64 = 10_000;
+
+macro_rules! select_facts {
+    ($rest:literal) => {
+        concat!(
+            "SELECT aggregate_type, aggregate_id, sequence, position, event_type, event_version, \
+             payload, metadata FROM events ",
+            $rest
+        )
+    };
+}
+
+const REPLY: &str = "SELECT scope, key, hash, status, body, location, token, stored_at \
+                     FROM replies WHERE scope = $1 AND key = $2";
+
+#[async_trait]
+impl Log for PostgresEventStore {
+    async fn append(&self, request: Append) -> Result<Position, AppendError> {
+        self.shared.writer.append(request).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream: &StreamId,
+        after: Sequence,
+        limit: usize,
+    ) -> Result<Vec<StoredFact>, StoreError> {
+        let found = self
+            .ask(|| {
+                sqlx::query(select_facts!(
+                    "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 \
+                     ORDER BY sequence LIMIT $4"
+                ))
+                .bind(stream.category.name())
+                .bind(&stream.id)
+                .bind(int(after))
+                .bind(rows(limit))
+                .fetch_all(self.pool())
+            })
+            .await?;
+        found.iter().map(fact).collect()
+    }
+
+    async fn read_last(&self, stream: &StreamId) -> Result<Option<StoredFact>, StoreError> {
+        let found = self
+            .ask(|| {
+                sqlx::query(select_facts!(
+                    "WHERE aggregate_type = $1 AND aggregate_id = $2 \
+                     ORDER BY sequence DESC LIMIT 1"
+                ))
+                .bind(stream.category.name())
+                .bind(&stream.id)
+                .fetch_optional(self.pool())
+            })
+            .await?;
+        found.as_ref().map(fact).transpose()
+    }
+
+    async fn read_log(&self, after: Position, limit: usize) -> Result<Vec<StoredFact>, StoreError> {
+        let found = self
+            .ask(|| {
+                sqlx::query(select_facts!(
+                    "WHERE position > $1 ORDER BY position LIMIT $2"
+                ))
+                .bind(int(after))
+                .bind(rows(limit))
+                .fetch_all(self.pool())
+            })
+            .await?;
+        found.iter().map(fact).collect()
+    }
+
+    async fn last_position(&self) -> Result<Position, StoreError> {
+        let last = "SELECT position FROM events ORDER BY position DESC LIMIT 1";
+        let found: Option<i64> = self
+            .ask(|| sqlx::query_scalar(last).fetch_optional(self.pool()))
+            .await?;
+        number(found.unwrap_or(0))
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.shared.writer.ready()?;
+        let state = "SELECT max(version), pg_is_in_recovery() FROM migrations";
+        let (version, read_only): (Option<i32>, bool) = self
+            .ask(|| sqlx::query_as(state).fetch_one(self.pool()))
+            .await?;
+        let unavailable = |what: String| Err(StoreError::Unavailable(what));
+        match version.unwrap_or(0) {
+            version if version < VERSION => unavailable(format!(
+                "its database has version {version} and needs {VERSION}: run `waybill migrate`"
+            )),
+            _ if read_only => unavailable("the server is a read-only replica".into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn stored_reply(
+        &self,
+        scope: &str,
+        key: &str,
+    ) -> Result<Option<StoredReply>, StoreError> {
+        let found = self
+            .ask(|| {
+                sqlx::query(REPLY)
+                    .bind(scope)
+                    .bind(key)
+                    .fetch_optional(self.pool())
+            })
+            .await?;
+        found.as_ref().map(read_reply).transpose()
+    }
+
+    async fn purge_replies(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let mut purged = 0;
+        loop {
+            let some = self
+                .ask(|| {
+                    sqlx::query(
+                        "DELETE FROM replies WHERE ctid = ANY (ARRAY(\
+                         SELECT ctid FROM replies WHERE stored_at < $1 LIMIT $2))",
+                    )
+                    .bind(Micros::from(before))
+                    .bind(PURGE)
+                    .execute(self.pool())
+                })
+                .await?
+                .rows_affected();
+            purged += some;
+            if int(some) < PURGE {
+                return Ok(purged);
+            }
+        }
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+}
+
+/// The reply under a key, as the writer's own connection sees it.
+pub(super) async fn reply(
+    on: &mut PgConnection,
+    scope: &str,
+    key: &str,
+) -> Result<Option<StoredReply>, super::errors::Trouble> {
+    let query = sqlx::query(REPLY).bind(scope).bind(key);
+    let found = query.fetch_optional(on).await?;
+    Ok(found.as_ref().map(read_reply).transpose()?)
+}
+
+/// A value of a row.
+pub(super) fn get<'r, T>(row: &'r PgRow, n: usize) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    row.try_get(n).map_err(|e| super::store_error(&e))
+}
+
+fn fact(row: &PgRow) -> Result<StoredFact, StoreError> {
+    let category: &str = get(row, 0)?;
+    let Some(category) = Category::named(category) else {
+        let position: i64 = get(row, 3)?;
+        let what = format!("the fact at position {position} has the unknown type '{category}'");
+        return Err(corrupt(what));
+    };
+    let stream = StreamId {
+        category,
+        id: get(row, 1)?,
+    };
+    Ok(StoredFact {
+        id: stream.fact(number(get(row, 2)?)?),
+        position: number(get(row, 3)?)?,
+        name: get(row, 4)?,
+        version: get(row, 5)?,
+        payload: get::<JsonText>(row, 6)?.into_bytes(),
+        metadata: get::<JsonText>(row, 7)?.into_bytes(),
+    })
+}
+
+fn read_reply(row: &PgRow) -> Result<StoredReply, StoreError> {
+    let hash: Vec<u8> = get(row, 2)?;
+    let status: i32 = get(row, 3)?;
+    Ok(StoredReply {
+        scope: get(row, 0)?,
+        key: get(row, 1)?,
+        hash: hash
+            .try_into()
+            .map_err(|_| corrupt("the hash of a reply"))?,
+        status: u16::try_from(status).map_err(|_| corrupt("the status of a reply"))?,
+        body: get(row, 4)?,
+        location: get(row, 5)?,
+        token: get(row, 6)?,
+        stored_at: get::<Micros>(row, 7)?.into(),
+    })
+}
