@@ -5,14 +5,19 @@
 //! again after a crash or a rebalance.
 
 mod feed;
+mod kafka;
 
 use async_trait::async_trait;
-use domain::Service;
+use bytes::Bytes;
+use domain::{Recorded, Service};
 
 use crate::clock;
+use crate::codec::{self, Unreadable};
+use crate::envelope;
 use crate::event_store::{ParkedRow, StoredFact};
 
 pub use feed::FeedBus;
+pub use kafka::{KafkaPlace, TopicError, Topics, create_topics};
 
 /// Where a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,11 +37,42 @@ pub struct Delivered {
     pub offset: i64,
     /// What it is about: records of one key are taken in order.
     pub key: String,
-    /// The fact, still encoded.
-    pub fact: StoredFact,
+    /// The fact, still encoded; or what is wrong with the record.
+    pub fact: Result<StoredFact, Unreadable>,
+    /// The record as the broker has it; none where the log itself is the bus.
+    pub record: Option<Record>,
+}
+
+/// A record of a broker: bytes that anybody may have put there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// What decides its partition.
+    pub key: Option<Bytes>,
+    /// The value.
+    pub payload: Option<Bytes>,
+    /// Names and values, in their order.
+    pub headers: Vec<(String, Bytes)>,
 }
 
 impl Delivered {
+    /// The fact.
+    ///
+    /// # Errors
+    /// [`Unreadable`]
+    pub fn decode(&self) -> Result<Recorded, Unreadable> {
+        match &self.fact {
+            Ok(fact) => codec::decode(fact),
+            Err(e) => Err(e.clone()),
+        }
+    }
+
+    /// The id of the fact, where that can be read.
+    pub fn fact_id(&self) -> Option<String> {
+        let of_record = || self.record.as_ref().and_then(envelope::id_of);
+        let id = self.fact.as_ref().ok().map(|fact| fact.id.clone());
+        id.or_else(of_record).map(|id| id.to_string())
+    }
+
     /// The row that keeps it for `group`, which could not take it.
     pub fn parked(&self, group: &str, class: &str, reason: &str, attempts: u32) -> ParkedRow {
         ParkedRow {
@@ -45,7 +81,7 @@ impl Delivered {
             key: self.key.clone(),
             partition: self.partition.number,
             offset: self.offset,
-            fact: Some(self.fact.id.to_string()),
+            fact: self.fact_id(),
             class: class.to_owned(),
             reason: reason.to_owned(),
             attempts,

@@ -30,6 +30,14 @@ pub enum Unreadable {
     /// Broken.
     #[error("the fact cannot be decoded: {0}")]
     Broken(String),
+    /// Published under a key that is not its stream's.
+    #[error("the fact {fact} was published under the key {key:?}")]
+    WrongKey {
+        /// The key of the record.
+        key: String,
+        /// Which fact.
+        fact: String,
+    },
 }
 
 impl Unreadable {
@@ -38,6 +46,7 @@ impl Unreadable {
         match self {
             Self::Unknown { .. } => "unknown-version",
             Self::Broken(_) => "undecodable",
+            Self::WrongKey { .. } => "wrong-key",
         }
     }
 }
@@ -115,4 +124,4 @@ pub fn key_of(id: &FactId) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

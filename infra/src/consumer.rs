@@ -25,7 +25,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Bus, Delivered, Partition};
-use crate::codec;
 use crate::event_store::EventStore;
 use crate::failure::{Failure, MAX_ATTEMPTS, pauses, until_stopped};
 use fetch::Fetcher;
@@ -220,7 +219,7 @@ impl One {
                 .park(record, "waiting", "a fact before it is parked", 0)
                 .await;
         }
-        let fact = match codec::decode(&record.fact) {
+        let fact = match record.decode() {
             Ok(fact) => fact,
             Err(e) => return self.park(record, e.class(), &e.to_string(), 1).await,
         };
@@ -254,7 +253,13 @@ impl One {
             tracing::warn!(group = self.group, error = %e, "a fact cannot be parked yet");
             sleep(pauses.next().unwrap_or_default()).await;
         }
-        tracing::error!(group = self.group, fact = %record.fact.id, class, reason, "parked");
+        tracing::error!(
+            group = self.group,
+            fact = record.fact_id(),
+            class,
+            reason,
+            "parked"
+        );
         End::Parked
     }
 }

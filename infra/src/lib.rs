@@ -11,7 +11,7 @@
 //! Then the ports; the adapters of each are in the folder of its name:
 //!
 //! - [`event_store`]: the log of a service, and what changes in the same transaction.
-//! - [`bus`]: facts on their way to consumers.
+//! - [`bus`]: facts on their way to consumers; [`envelope`] is what a record of a broker is.
 //! - [`view_store`]: tables folded from facts.
 //! - [`cache`]: what only makes things faster.
 //! - [`payment_provider`], [`courier`]: the outside.
@@ -27,6 +27,7 @@ pub mod config;
 pub mod consumer;
 pub mod courier;
 pub mod due;
+pub mod envelope;
 pub mod event_store;
 pub mod failure;
 pub mod handler;
@@ -35,7 +36,6 @@ pub mod ids;
 pub mod lease;
 mod origin;
 pub mod payment_provider;
-
 pub mod tasks;
 pub mod telemetry;
 pub mod view_store;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use domain::view::{Patch, Value};
 use domain::{Service, View};
 use infra::bus::{Bus, Delivered, Partition, Subscription};
-use infra::codec::{self, Unreadable};
+use infra::codec::Unreadable;
 use infra::event_store::ParkedRows;
 use infra::failure::{Failure, until_stopped};
 use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
@@ -63,7 +63,7 @@ impl Projector {
     async fn fold(&self, records: &[Delivered]) -> Result<Vec<RowPatch>, Failure> {
         let mut fold = Fold::default();
         for record in records {
-            match codec::decode(&record.fact) {
+            match record.decode() {
                 Ok(fact) => fold.add(self.view.project(&fact)),
                 Err(e) => self.park(record, &e).await?,
             }
@@ -88,7 +88,7 @@ impl Projector {
     }
 
     async fn park(&self, record: &Delivered, e: &Unreadable) -> Result<(), Failure> {
-        tracing::error!(group = self.group, fact = %record.fact.id, error = %e, "parked");
+        tracing::error!(group = self.group, fact = record.fact_id(), error = %e, "parked");
         let row = record.parked(&self.group, e.class(), &e.to_string(), 1);
         Ok(self.parked.park(row).await?)
     }

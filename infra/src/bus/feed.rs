@@ -119,7 +119,8 @@ impl Feed {
             partition,
             offset: i64::try_from(fact.position).unwrap_or(i64::MAX),
             key: codec::key_of(&fact.id).to_owned(),
-            fact,
+            fact: Ok(fact),
+            record: None,
         })
     }
 }

@@ -11,7 +11,7 @@ const OTHER: &str = "7f868704-a621-5628-88d9-e4b17101b5d5";
 const TIME: &str = "2026-01-31T12:00:00.000001Z";
 
 /// Every fact as it is stored today: what stands here was published, and is added to only.
-fn published() -> Vec<(Category, Value)> {
+pub(crate) fn published() -> Vec<(Category, Value)> {
     let line = json!([{"sku": "sku-1", "quantity": 2}]);
     let item = json!([{"sku": "sku-1", "quantity": 2, "unitPrice": 950}]);
     let stock = |kind: &str| json!({"type": kind, "orderId": ORDER, "quantity": 2, "onHand": 10, "held": 2});
@@ -144,7 +144,7 @@ fn metadata() -> Value {
     })
 }
 
-fn stored(category: Category, payload: &Value) -> StoredFact {
+pub(crate) fn stored(category: Category, payload: &Value) -> StoredFact {
     StoredFact {
         id: FactId {
             stream: StreamId {

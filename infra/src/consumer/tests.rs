@@ -19,7 +19,8 @@ fn record(key: &str, offset: i64) -> Delivered {
         partition: PARTITION,
         offset,
         key: key.to_owned(),
-        fact: StoredFact {
+        record: None,
+        fact: Ok(StoredFact {
             id: FactId {
                 stream,
                 sequence: 1,
@@ -29,7 +30,7 @@ fn record(key: &str, offset: i64) -> Delivered {
             version: "1".into(),
             payload: "{}".into(),
             metadata: "{}".into(),
-        },
+        }),
     }
 }
 

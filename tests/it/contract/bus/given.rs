@@ -7,7 +7,6 @@ use domain::inventory::stock;
 use domain::values::{DeliveryId, OrderId, Reason};
 use domain::{Fact, Recorded, Sequence, Service, StreamId, delivery, order, payment};
 use infra::bus::{Delivered, Partition, Subscription};
-use infra::codec;
 use tokio::time::timeout;
 
 use crate::contract::event_store::given::{order_context, second};
@@ -59,7 +58,7 @@ pub fn facts(
 
 /// What a record says, without its place on the bus.
 pub fn read(record: &Delivered) -> Recorded {
-    let read = codec::decode(&record.fact).unwrap();
+    let read = record.decode().unwrap();
     Recorded {
         position: 0,
         ..read

@@ -1,0 +1,247 @@
+//! What a record on a `raw.*` topic is: a CloudEvent 1.0 in binary mode. The value is the fact's
+//! payload, byte for byte; everything else about the fact is in headers.
+//!
+//! A fact that goes through a record comes back as it was, metadata and all: the headers carry
+//! every key of the metadata that waybill writes. Headers that are not ours are passed over.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use domain::FactId;
+
+use crate::bus::Record;
+use crate::codec::{self, Unreadable};
+use crate::event_store::StoredFact;
+
+/// The headers that carry metadata, and under which key.
+const METADATA: [(&str, &str); 9] = [
+    ("ce_time", "time"),
+    ("ce_correlationid", "correlationId"),
+    ("ce_causationid", "causationId"),
+    ("ce_commandid", "commandId"),
+    ("ce_customerid", "customerId"),
+    ("ce_currency", "currency"),
+    ("ce_totalamount", "totalAmount"),
+    ("ce_placedat", "placedAt"),
+    ("traceparent", "traceparent"),
+];
+
+/// Marks a record that was published again by `waybill replay`.
+pub const REPLAY: &str = "ce_replay";
+
+/// The record of a fact.
+///
+/// # Errors
+/// [`Unreadable`] where the metadata is not a flat object of strings.
+pub fn record_of(fact: &StoredFact) -> Result<Record, Unreadable> {
+    let metadata: BTreeMap<&str, String> = serde_json::from_slice(&fact.metadata)
+        .map_err(|e| Unreadable::Broken(format!("metadata: {e}")))?;
+    let StoredFact { id, name, .. } = fact;
+    let mut headers: Vec<(String, Bytes)> = Vec::with_capacity(9 + METADATA.len());
+    let mut put = |key: &str, value: String| headers.push((key.to_owned(), value.into()));
+    put("ce_specversion", "1.0".to_owned());
+    put("content-type", "application/json".to_owned());
+    put("ce_id", id.to_string());
+    put("ce_type", name.clone());
+    put("ce_source", source_of(id));
+    put("ce_subject", codec::key_of(id).to_owned());
+    put("ce_dataschema", schema_of(name, &fact.version));
+    put("ce_sequence", id.sequence.to_string());
+    put("ce_position", fact.position.to_string());
+    for (header, key) in METADATA {
+        if let Some(value) = metadata.get(key) {
+            put(header, value.clone());
+        }
+    }
+    Ok(Record {
+        key: Some(Bytes::copy_from_slice(codec::key_of(id).as_bytes())),
+        payload: Some(fact.payload.clone()),
+        headers,
+    })
+}
+
+/// The fact of a record.
+///
+/// # Errors
+/// [`Unreadable`] says which header is missing or wrong.
+pub fn fact_of(record: &Record) -> Result<StoredFact, Unreadable> {
+    let id: FactId = parsed(record, "ce_id")?;
+    let name = required(record, "ce_type")?;
+    let schema = required(record, "ce_dataschema")?;
+    let known = format!("urn:waybill:{name}:");
+    let version = schema.strip_prefix(&known);
+    let version = version.ok_or_else(|| broken(format!("ce_dataschema is no {known}<version>")))?;
+    let key = record.key.as_deref().unwrap_or_default();
+    if key != codec::key_of(&id).as_bytes() {
+        return Err(Unreadable::WrongKey {
+            key: String::from_utf8_lossy(key).into_owned(),
+            fact: id.to_string(),
+        });
+    }
+    let payload = record.payload.clone();
+    Ok(StoredFact {
+        position: parsed(record, "ce_position")?,
+        name: name.to_owned(),
+        version: version.to_owned(),
+        payload: payload.ok_or_else(|| broken("the record has no value".to_owned()))?,
+        metadata: metadata_of(record)?,
+        id,
+    })
+}
+
+/// What the record is about, and so what waits behind it: its subject where that can be read,
+/// else its key. Keys of ours have no NUL; where there is one, its picture stands for it, since not
+/// every store keeps it.
+pub fn subject_of(record: &Record) -> String {
+    let subject = text(record, "ce_subject").ok().flatten();
+    let key = || String::from_utf8_lossy(record.key.as_deref().unwrap_or_default());
+    let subject = subject.map_or_else(key, Cow::Borrowed);
+    subject.replace('\0', "\u{2400}")
+}
+
+/// The id of the record's fact, where that can be read.
+pub fn id_of(record: &Record) -> Option<FactId> {
+    parsed(record, "ce_id").ok()
+}
+
+/// `urn:waybill:{service}`: the log that the fact is in.
+fn source_of(id: &FactId) -> String {
+    format!("urn:waybill:{}", id.stream.category.service())
+}
+
+/// `urn:waybill:{name}:{version}`: the JSON schema of the value.
+pub fn schema_of(name: &str, version: &str) -> String {
+    format!("urn:waybill:{name}:{version}")
+}
+
+/// The metadata as waybill writes it: its keys in their order.
+fn metadata_of(record: &Record) -> Result<Bytes, Unreadable> {
+    let mut json = String::with_capacity(512);
+    for (header, key) in METADATA {
+        if let Some(value) = text(record, header)? {
+            json.push(if json.is_empty() { '{' } else { ',' });
+            let value = serde_json::to_string(value).map_err(|e| broken(e.to_string()))?;
+            json.push_str(&format!("\"{key}\":{value}"));
+        }
+    }
+    if json.is_empty() {
+        json.push('{');
+    }
+    json.push('}');
+    Ok(json.into())
+}
+
+fn broken(what: String) -> Unreadable {
+    Unreadable::Broken(what)
+}
+
+fn text<'a>(record: &'a Record, header: &str) -> Result<Option<&'a str>, Unreadable> {
+    let Some((_, value)) = record.headers.iter().find(|(key, _)| key == header) else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(value);
+    Ok(Some(
+        text.map_err(|_| broken(format!("{header} is not UTF-8")))?,
+    ))
+}
+
+fn required<'a>(record: &'a Record, header: &str) -> Result<&'a str, Unreadable> {
+    text(record, header)?.ok_or_else(|| broken(format!("the header {header} is missing")))
+}
+
+fn parsed<T: FromStr>(record: &Record, header: &str) -> Result<T, Unreadable> {
+    let text = required(record, header)?;
+    let parsed = text.parse();
+    parsed.map_err(|_| broken(format!("{header} cannot be {text:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Category;
+    use serde_json::json;
+
+    use super::*;
+    use crate::codec::tests::{published, stored};
+    use crate::codec::{decode, encode};
+
+    fn facts() -> Vec<StoredFact> {
+        let as_written = |fact: StoredFact| {
+            let command_id = "7f868704-a621-5628-88d9-e4b17101b5d5".parse().unwrap();
+            let new = encode(&decode(&fact).unwrap(), command_id);
+            StoredFact {
+                payload: new.payload,
+                metadata: new.metadata,
+                ..fact
+            }
+        };
+        let facts = published().into_iter();
+        facts
+            .map(|(category, payload)| as_written(stored(category, &payload)))
+            .collect()
+    }
+
+    fn completed() -> Record {
+        record_of(&stored(
+            Category::Order,
+            &json!({"type": "order.completed"}),
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn every_fact_comes_back_byte_for_byte() {
+        for fact in facts() {
+            let record = record_of(&fact).unwrap();
+            assert_eq!(fact_of(&record).unwrap(), fact);
+            assert_eq!(subject_of(&record), codec::key_of(&fact.id));
+            assert_eq!(id_of(&record), Some(fact.id));
+        }
+    }
+
+    #[test]
+    fn a_record_without_one_of_our_headers_is_broken_and_the_header_is_named() {
+        for header in ["ce_id", "ce_type", "ce_dataschema", "ce_position"] {
+            let mut record = completed();
+            record.headers.retain(|(key, _)| key != header);
+            let e = fact_of(&record).unwrap_err();
+            assert!(e.to_string().contains(header), "{e}");
+            let mut record = completed();
+            for (_, value) in record.headers.iter_mut().filter(|(key, _)| key == header) {
+                *value = Bytes::from_static(b"\xff\xfe");
+            }
+            let e = fact_of(&record).unwrap_err();
+            assert!(e.to_string().contains(header), "{e}");
+        }
+        let empty = Record {
+            payload: None,
+            ..completed()
+        };
+        assert!(matches!(fact_of(&empty), Err(Unreadable::Broken(_))));
+    }
+
+    #[test]
+    fn a_record_under_a_wrong_key_is_told_apart_and_is_about_its_subject() {
+        let record = Record {
+            key: Some(Bytes::from_static(b"somebody-else")),
+            ..completed()
+        };
+        assert!(matches!(fact_of(&record), Err(Unreadable::WrongKey { .. })));
+        assert_eq!(subject_of(&record), subject_of(&completed()));
+        let bare = Record {
+            headers: vec![],
+            ..record
+        };
+        assert_eq!(subject_of(&bare), "somebody-else");
+    }
+
+    #[test]
+    fn headers_of_others_are_passed_over() {
+        let mut record = completed();
+        record
+            .headers
+            .push(("b3".to_owned(), Bytes::from_static(b"\xff")));
+        assert_eq!(fact_of(&record).unwrap(), fact_of(&completed()).unwrap());
+    }
+}
