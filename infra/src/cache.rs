@@ -1,12 +1,14 @@
 //! The cache: what only makes things faster. Losing it changes nothing else.
 
 mod local;
+mod redis;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use local::LocalCache;
+pub use redis::{InvalidRedisUrl, RedisCache};
 
 /// How long a mark or a lock lives, by key.
 pub mod lives {

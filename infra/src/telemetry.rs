@@ -74,6 +74,10 @@ const MEANINGS: &[(&str, &str)] = &[
         "waybill_tasks_running",
         "Outside calls and timers that run now",
     ),
+    (
+        "waybill_cache_fallbacks_total",
+        "Questions to Redis that went without an answer",
+    ),
     ("waybill_http_seconds", "How long requests took"),
 ];
 

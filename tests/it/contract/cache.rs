@@ -3,6 +3,7 @@
 mod local;
 mod locks;
 mod marks;
+mod redis;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(80);
 
 macro_rules! cache_contract {
-    ($adapter:ident, $start:path) => {
-        contract! { $adapter, $start;
+    ($adapter:ident, $($start:tt)+) => {
+        contract! { $adapter, $($start)+;
             marks:
                 a_key_is_marked_from_then_on,
                 a_mark_lives_as_long_as_it_was_told_and_no_longer,
@@ -42,3 +43,4 @@ async fn local() -> AnyCache {
 }
 
 cache_contract!(in_process, local);
+cache_contract!(on_redis, if_there redis::on_redis);

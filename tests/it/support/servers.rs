@@ -10,6 +10,11 @@ pub fn postgres_url() -> Option<String> {
     url_in("TEST_POSTGRES_URL")
 }
 
+/// A server to keep keys on; as [`postgres_url`].
+pub fn redis_url() -> Option<String> {
+    url_in("TEST_REDIS_URL")
+}
+
 /// A prefix for names on shared servers that nobody else uses: `[a-z][a-z0-9_]{0,15}`.
 pub fn own_prefix() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);

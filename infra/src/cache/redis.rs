@@ -1,0 +1,152 @@
+//! A cache that all processes share, on Redis.
+//!
+//! A server that does not answer costs a caller [`ANSWER`] once; then this process uses a cache of
+//! its own and asks again after [`PAUSE`]. Marks and locks that were set on one side are not seen on
+//! the other: what they would have saved is done twice, and the deciders take it as nothing.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{AsyncCommands, Client, RedisResult, Script};
+use tokio::time::timeout;
+
+use super::{Cache, LocalCache};
+
+/// The longest wait for an answer, which takes some 0.1 ms on the loopback: whatever a cache saves
+/// is worth no more.
+const ANSWER: Duration = Duration::from_millis(250);
+/// How long a server that did not answer is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes the lock KEYS[1] for ARGV[1] where it is free or theirs, for ARGV[2] ms.
+const LOCK: &str = "\
+if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('pexpire', KEYS[1], ARGV[2])";
+const UNLOCK: &str = "\
+if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
+return 0";
+
+/// Marks and locks on a Redis server, all keys behind a prefix.
+pub struct RedisCache {
+    server: ConnectionManager,
+    prefix: String,
+    own: LocalCache,
+    lock: Script,
+    unlock: Script,
+    /// Until when the server is not asked.
+    away: Mutex<Option<Instant>>,
+}
+
+/// A URL that is none. Never repeats it, for it may have a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a URL such as redis://host:6379/0")]
+pub struct InvalidRedisUrl;
+
+impl RedisCache {
+    /// The server at `url`, which is connected to when it is first needed, within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`InvalidRedisUrl`]
+    pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidRedisUrl> {
+        let client = Client::open(url).map_err(|_| InvalidRedisUrl)?;
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(ANSWER))
+            .set_response_timeout(Some(ANSWER));
+        let server = ConnectionManager::new_lazy_with_config(client, config);
+        Ok(Self {
+            server: server.map_err(|_| InvalidRedisUrl)?,
+            prefix: prefix.to_owned(),
+            own: LocalCache::new(),
+            lock: Script::new(LOCK),
+            unlock: Script::new(UNLOCK),
+            away: Mutex::new(None),
+        })
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// What the server says; none where it is away.
+    async fn ask<T>(&self, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
+        if self.is_away() {
+            return None;
+        }
+        let problem = match timeout(ANSWER, question).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(e)) => e.to_string(),
+            Err(_) => format!("no answer within {ANSWER:?}"),
+        };
+        tracing::warn!(
+            problem,
+            "Redis is away: this process uses a cache of its own"
+        );
+        metrics::counter!("waybill_cache_fallbacks_total").increment(1);
+        if let Ok(mut away) = self.away.lock() {
+            *away = Some(Instant::now() + PAUSE);
+        }
+        None
+    }
+
+    fn is_away(&self) -> bool {
+        let away = self.away.lock().map(|away| *away).unwrap_or_default();
+        away.is_some_and(|until| Instant::now() < until)
+    }
+}
+
+#[async_trait]
+impl Cache for RedisCache {
+    async fn is_marked(&self, key: &str) -> bool {
+        let mut server = self.server.clone();
+        let marked = self.ask(server.exists(self.key(key))).await;
+        match marked {
+            Some(marked) => marked,
+            None => self.own.is_marked(key).await,
+        }
+    }
+
+    async fn mark(&self, key: &str, life: Duration) {
+        let mut server = self.server.clone();
+        let marked: Option<()> = self
+            .ask(server.pset_ex(self.key(key), "", millis(life)))
+            .await;
+        if marked.is_none() {
+            self.own.mark(key, life).await;
+        }
+    }
+
+    async fn lock(&self, key: &str, owner: &str, life: Duration) -> bool {
+        let mut server = self.server.clone();
+        let mut taking = self.lock.key(self.key(key));
+        let taken = self
+            .ask(
+                taking
+                    .arg(owner)
+                    .arg(millis(life))
+                    .invoke_async(&mut server),
+            )
+            .await;
+        match taken {
+            Some(taken) => taken,
+            None => self.own.lock(key, owner, life).await,
+        }
+    }
+
+    async fn unlock(&self, key: &str, owner: &str) {
+        let mut server = self.server.clone();
+        let mut giving = self.unlock.key(self.key(key));
+        let _: Option<bool> = self.ask(giving.arg(owner).invoke_async(&mut server)).await;
+        // It may have been taken while the server was away.
+        self.own.unlock(key, owner).await;
+    }
+}
+
+/// At least one: Redis takes no 0.
+fn millis(life: Duration) -> u64 {
+    u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1)
+}
