@@ -17,7 +17,7 @@ use crate::envelope;
 use crate::event_store::{ParkedRow, StoredFact};
 
 pub use feed::FeedBus;
-pub use kafka::{KafkaPlace, TopicError, Topics, create_topics};
+pub use kafka::{KafkaBus, KafkaPlace, Membership, TopicError, Topics, create_topics};
 
 /// Where a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,19 +109,45 @@ pub trait Bus: Send + Sync + 'static {
     /// # Errors
     /// [`BusError`]
     async fn lag(&self, group: &str, topics: &[Service]) -> Result<Vec<(Service, u64)>, BusError>;
+
+    /// Publishes a copy of a record that a group could not take, and why; it is durable when this
+    /// returns. The parked row is the truth: where there are no topics this does nothing.
+    ///
+    /// # Errors
+    /// [`BusError`]; the copy may be there all the same.
+    async fn dead_letter(&self, record: &Delivered, row: &ParkedRow) -> Result<(), BusError>;
+
+    /// Whether facts can flow: the brokers answer, and have the topics.
+    ///
+    /// # Errors
+    /// [`BusError`] says what is missing.
+    async fn ready(&self) -> Result<(), BusError>;
 }
 
-/// A member of a consumer group.
+/// What a poll brought.
+#[derive(Debug)]
+pub enum Polled {
+    /// Records, those of a partition in order.
+    Records(Vec<Delivered>),
+    /// Partitions that another member is to have. None of their records comes any more, unless they
+    /// come back: then from what was committed. Until the next poll, which lets them go, what is
+    /// done can still be committed; what is not is abandoned, and comes to the other member.
+    Leaving(Vec<Partition>),
+}
+
+/// A member of a consumer group. To stay one it has to be polled all the time: without a wish for
+/// records, for none.
 #[async_trait]
 pub trait Subscription: Send {
-    /// Waits for records, and returns at most `max` of them, those of a partition in order. May
+    /// Waits for at most `max` records; with none wished for, only for partitions that leave. May
     /// be dropped while it waits: nothing is lost.
     ///
     /// # Errors
     /// [`BusError`]; polling again later may help.
-    async fn poll(&mut self, max: usize) -> Result<Vec<Delivered>, BusError>;
+    async fn poll(&mut self, max: usize) -> Result<Polled, BusError>;
 
-    /// Says that of each partition everything below an offset is done with.
+    /// Says that of each partition everything below an offset is done with. Partitions that are
+    /// another member's by now are passed over.
     ///
     /// # Errors
     /// [`BusError`]

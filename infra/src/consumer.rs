@@ -5,6 +5,9 @@
 //! So a crash repeats facts and never skips one: before the effect it is as if the fact had not
 //! come; between effect and offset it comes again, and the decider takes it as nothing.
 //!
+//! A partition that goes to another member takes nothing along: what is done is committed, what is
+//! in hand is abandoned, and comes to the other member as if it were new.
+//!
 //! A fact that cannot be taken is parked, and later facts of its topic and key wait behind it in
 //! order; all other keys go on.
 
@@ -12,7 +15,7 @@ mod fetch;
 mod lanes;
 mod ledger;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::{Bus, Delivered, Partition};
+use crate::bus::{Bus, Delivered, Partition, Polled};
 use crate::event_store::EventStore;
 use crate::failure::{Failure, MAX_ATTEMPTS, pauses, until_stopped};
 use fetch::Fetcher;
@@ -33,7 +36,7 @@ use ledger::Ledger;
 
 /// Facts that are taken at once, each of another key: enough to fill a group commit.
 const CONCURRENCY: usize = 256;
-/// Facts that were polled and are not done with; past this the consumer polls no more.
+/// Facts that were polled and are not done with; past this the consumer wants no more.
 const PENDING: usize = 2048;
 /// Offsets are committed after so many facts, or when nothing is pending, or after the interval.
 const COMMIT_EVERY: usize = 512;
@@ -80,6 +83,7 @@ impl Consumer {
             lanes: Lanes::default(),
             ledger: Ledger::default(),
             running: JoinSet::new(),
+            stays: HashMap::new(),
         };
         let mut tick = interval(COMMIT_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -94,9 +98,10 @@ impl Consumer {
                     }
                 }
                 _ = tick.tick() => run.commit(&fetcher, 1).await,
-                records = fetcher.next(), if run.ledger.pending() < PENDING => {
-                    run.accept(records?);
-                }
+                polled = fetcher.next() => match polled? {
+                    Polled::Records(records) => run.accept(records),
+                    Polled::Leaving(partitions) => run.leave(&fetcher, &partitions).await,
+                },
             }
             run.start();
             let enough = if run.ledger.pending() == 0 {
@@ -105,6 +110,7 @@ impl Consumer {
                 COMMIT_EVERY
             };
             run.commit(&fetcher, enough).await;
+            fetcher.want(run.ledger.pending() < PENDING);
         }
         while let Some(done) = run.running.join_next().await {
             run.finish(done)?;
@@ -122,6 +128,8 @@ struct Run<'a> {
     lanes: Lanes,
     ledger: Ledger,
     running: JoinSet<Finished>,
+    /// What ends the work on a partition once that is another member's.
+    stays: HashMap<Partition, CancellationToken>,
 }
 
 struct Finished {
@@ -134,7 +142,7 @@ struct Finished {
 enum End {
     Taken,
     Parked,
-    /// The process is stopping: the fact will come again.
+    /// The process is stopping, or the partition is another member's: the fact will come again.
     Abandoned,
 }
 
@@ -146,18 +154,37 @@ impl Run<'_> {
         }
     }
 
+    /// Commits what is done of partitions that go to another member, and forgets the rest.
+    async fn leave(&mut self, fetcher: &Fetcher, partitions: &[Partition]) {
+        for partition in partitions {
+            if let Some(stay) = self.stays.remove(partition) {
+                stay.cancel();
+            }
+        }
+        let done = self.ledger.prefixes();
+        self.ledger.committed();
+        for partition in partitions {
+            self.lanes.drop_of(*partition);
+            self.ledger.forget(*partition);
+        }
+        fetcher.let_go(done).await;
+    }
+
     fn start(&mut self) {
-        while self.running.len() < CONCURRENCY {
+        // Behind a fact that was abandoned at the stop nothing of its key may be taken.
+        while !self.stop.is_cancelled() && self.running.len() < CONCURRENCY {
             let Some(record) = self.lanes.next() else {
                 return;
             };
+            let stay = self.stays.entry(record.partition);
+            let stay = stay.or_insert_with(|| self.stop.child_token()).clone();
             let at = (record.partition.topic.name().to_owned(), record.key.clone());
             let one = One {
                 take: self.consumer.take.clone(),
                 store: self.consumer.store.clone(),
                 group: self.consumer.group.clone(),
                 behind_parked: self.parked.contains(&at),
-                stop: self.stop.clone(),
+                stop: stay,
             };
             self.running.spawn(one.run(record));
         }
@@ -173,7 +200,10 @@ impl Run<'_> {
                 self.parked.insert((topic, done.key.clone()));
                 metrics::counter!("waybill_facts_parked_total", "group" => group)
             }
-            End::Abandoned => return Ok(()),
+            End::Abandoned => {
+                self.lanes.free(&done.key);
+                return Ok(());
+            }
         }
         .increment(1);
         self.ledger.end(done.partition, done.offset);

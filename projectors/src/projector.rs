@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use domain::view::{Patch, Value};
 use domain::{Service, View};
-use infra::bus::{Bus, Delivered, Partition, Subscription};
+use infra::bus::{Bus, Delivered, Partition, Polled, Subscription};
 use infra::codec::Unreadable;
 use infra::event_store::ParkedRows;
 use infra::failure::{Failure, until_stopped};
@@ -48,9 +48,14 @@ impl Projector {
         self.store.create(schema, &self.table).await?;
         let mut subscription = self.bus.subscribe(&self.group, &Service::ALL).await?;
         loop {
-            let records = tokio::select! {
+            let polled = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                records = subscription.poll(BATCH) => records?,
+                polled = subscription.poll(BATCH) => polled?,
+            };
+            let records = match polled {
+                Polled::Records(records) => records,
+                // Nothing is in hand, and what is done is committed.
+                Polled::Leaving(_) => continue,
             };
             let rows = self.fold(&records).await?;
             if !rows.is_empty() {

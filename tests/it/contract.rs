@@ -45,6 +45,7 @@ mod cache;
 mod courier;
 mod embedded;
 mod event_store;
+mod kafka;
 mod payment_provider;
 mod postgres;
 mod view_store;

@@ -2,6 +2,7 @@
 //! partition, and an offset is a position.
 
 use std::collections::VecDeque;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use futures::future::select_all;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Bus, BusError, Delivered, Partition, Subscription};
+use super::{Bus, BusError, Delivered, Partition, Polled, Subscription};
 use crate::codec;
-use crate::event_store::{Checkpoint, EventStore, StoreError, StoredFact};
+use crate::event_store::{Checkpoint, EventStore, ParkedRow, StoreError, StoredFact};
 
 /// The look that a subscription takes by itself, in case a change was missed.
 const SAFETY_POLL: Duration = Duration::from_secs(1);
@@ -82,6 +83,14 @@ impl Bus for FeedBus {
         }
         Ok(lags)
     }
+
+    async fn dead_letter(&self, _: &Delivered, _: &ParkedRow) -> Result<(), BusError> {
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), BusError> {
+        Ok(())
+    }
 }
 
 struct FeedSubscription {
@@ -127,7 +136,10 @@ impl Feed {
 
 #[async_trait]
 impl Subscription for FeedSubscription {
-    async fn poll(&mut self, max: usize) -> Result<Vec<Delivered>, BusError> {
+    async fn poll(&mut self, max: usize) -> Result<Polled, BusError> {
+        if max == 0 {
+            return pending().await;
+        }
         loop {
             for feed in &mut self.feeds {
                 feed.fill(max).await?;
@@ -143,7 +155,7 @@ impl Subscription for FeedSubscription {
                 records.extend(feed.take(share.min(room)));
             }
             if !records.is_empty() {
-                return Ok(records);
+                return Ok(Polled::Records(records));
             }
             let changed = self
                 .feeds

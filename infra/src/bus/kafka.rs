@@ -1,8 +1,137 @@
 //! The bus on Kafka: a topic a service, `raw.order-events` and so on, and beside each one
 //! `dlq.order-events` for the facts of it that some group could not take.
+//!
+//! Brokers that are down stop nothing: who subscribes is told within [`ANSWER_WITHIN`] and tries
+//! again, and who is subscribed waits until they are back.
 
+mod lag;
+mod letters;
+mod member;
 mod place;
+mod subscription;
 mod topics;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::Service;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::FutureProducer;
+use tokio::task::spawn_blocking;
+
+use super::{Bus, BusError, Delivered, Subscription};
+use crate::event_store::ParkedRow;
+use member::Quiet;
+use subscription::KafkaSubscription;
 
 pub use place::KafkaPlace;
 pub use topics::{TopicError, Topics, create_topics};
+
+/// How long brokers may take to answer a question. Who waits for it tries again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How the members of consumer groups show that they live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Membership {
+    /// A member that is not heard of for so long has lost its partitions. The brokers bound it.
+    pub session_timeout: Duration,
+    /// A member whose process does not poll for so long has lost its partitions; at least the
+    /// session's.
+    pub max_poll_interval: Duration,
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self {
+            session_timeout: Duration::from_secs(10),
+            max_poll_interval: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The brokers.
+#[derive(Clone)]
+pub struct KafkaBus {
+    place: KafkaPlace,
+    membership: Membership,
+    /// Publishes dead letters; made with the first.
+    letters: Arc<OnceLock<FutureProducer<Quiet>>>,
+}
+
+impl KafkaBus {
+    /// The brokers at `place`. Nothing is asked of them yet.
+    pub fn new(place: KafkaPlace, membership: Membership) -> Self {
+        Self {
+            place,
+            membership,
+            letters: Arc::default(),
+        }
+    }
+
+    /// Asks the brokers something with a client of its own, on a thread that may block.
+    async fn ask<T: Send + 'static>(
+        &self,
+        group: &str,
+        question: impl FnOnce(&BaseConsumer<Quiet>) -> Result<T, BusError> + Send + 'static,
+    ) -> Result<T, BusError> {
+        let mut client = self.place.client("admin");
+        client.set("group.id", self.place.group(group));
+        let asked = spawn_blocking(move || question(&client.create_with_context(Quiet)?));
+        asked.await.map_err(|e| BusError(e.to_string()))?
+    }
+
+    /// That the brokers answer and have these topics.
+    async fn has(&self, topics: &[Service]) -> Result<(), BusError> {
+        let names: Vec<_> = topics
+            .iter()
+            .map(|topic| self.place.topic(*topic))
+            .collect();
+        let look = move |client: &BaseConsumer<Quiet>| {
+            let metadata = client.fetch_metadata(None, ANSWER_WITHIN)?;
+            let known = |name: &str| metadata.topics().iter().any(|topic| topic.name() == name);
+            match names.iter().find(|name| !known(name)) {
+                Some(name) => Err(BusError(format!(
+                    "the topic {name} is missing: run `waybill migrate`"
+                ))),
+                None => Ok(()),
+            }
+        };
+        self.ask("", look).await
+    }
+}
+
+impl From<KafkaError> for BusError {
+    fn from(e: KafkaError) -> Self {
+        Self(e.to_string())
+    }
+}
+
+#[async_trait]
+impl Bus for KafkaBus {
+    async fn subscribe(
+        &self,
+        group: &str,
+        topics: &[Service],
+    ) -> Result<Box<dyn Subscription>, BusError> {
+        self.has(topics).await?;
+        let joined = KafkaSubscription::join(&self.place, self.membership, group, topics)?;
+        Ok(Box::new(joined))
+    }
+
+    async fn lag(&self, group: &str, topics: &[Service]) -> Result<Vec<(Service, u64)>, BusError> {
+        let place = self.place.clone();
+        let topics = topics.to_vec();
+        self.ask(group, move |client| lag::of(client, &place, &topics))
+            .await
+    }
+
+    async fn dead_letter(&self, record: &Delivered, row: &ParkedRow) -> Result<(), BusError> {
+        letters::publish(self, record, row).await
+    }
+
+    async fn ready(&self) -> Result<(), BusError> {
+        self.has(&Service::ALL).await
+    }
+}

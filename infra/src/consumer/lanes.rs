@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::bus::Delivered;
+use crate::bus::{Delivered, Partition};
 
 /// Records that wait, by key; of each key at most one is out.
 #[derive(Default)]
@@ -28,6 +28,21 @@ impl Lanes {
     /// Hands out a record; the others of its key wait until [`Lanes::free`].
     pub fn next(&mut self) -> Option<Delivered> {
         self.ready.pop_front()
+    }
+
+    /// Drops the records of a partition that wait. Those that are out keep their key until
+    /// [`Lanes::free`].
+    pub fn drop_of(&mut self, partition: Partition) {
+        for behind in self.busy.values_mut() {
+            behind.retain(|record| record.partition != partition);
+        }
+        let (gone, kept): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.ready)
+            .into_iter()
+            .partition(|record| record.partition == partition);
+        self.ready = kept;
+        for record in gone {
+            self.free(&record.key);
+        }
     }
 
     /// The record of `key` that was out is done with.

@@ -24,9 +24,10 @@ impl Ledger {
     /// A fact is in hand.
     pub fn begin(&mut self, partition: Partition, offset: i64) {
         let open = self.partitions.entry(partition).or_default();
-        open.offsets.insert(offset);
+        if open.offsets.insert(offset) {
+            self.pending += 1;
+        }
         open.next = open.next.max(offset + 1);
-        self.pending += 1;
     }
 
     /// A fact is done with.
@@ -36,6 +37,14 @@ impl Ledger {
         {
             self.pending -= 1;
             self.ended += 1;
+        }
+    }
+
+    /// The partition is another member's: nothing of it is in hand any more. Should it come back,
+    /// its offsets may begin anew.
+    pub fn forget(&mut self, partition: Partition) {
+        if let Some(open) = self.partitions.remove(&partition) {
+            self.pending -= open.offsets.len();
         }
     }
 

@@ -72,3 +72,38 @@ fn an_offset_is_committed_only_when_all_before_it_are_done() {
     assert_eq!(ledger.prefixes(), [(PARTITION, 10)]);
     assert_eq!(ledger.pending(), 0);
 }
+
+#[test]
+fn a_partition_that_left_may_come_back_at_a_smaller_offset() {
+    let mut ledger = Ledger::default();
+    for offset in [3, 4, 5] {
+        ledger.begin(PARTITION, offset);
+    }
+    ledger.end(PARTITION, 5);
+    ledger.forget(PARTITION);
+    assert_eq!(ledger.pending(), 0);
+    assert!(ledger.prefixes().is_empty());
+    // Work that was not given up in time counts for nothing.
+    ledger.end(PARTITION, 4);
+    ledger.begin(PARTITION, 3);
+    assert_eq!(ledger.prefixes(), [(PARTITION, 3)]);
+    ledger.end(PARTITION, 3);
+    assert_eq!(ledger.prefixes(), [(PARTITION, 4)]);
+}
+
+#[test]
+fn records_of_a_partition_that_left_are_dropped_and_one_that_is_out_keeps_its_key() {
+    let mut lanes = Lanes::default();
+    for (key, offset) in [("a", 1), ("a", 2), ("b", 3)] {
+        lanes.push(record(key, offset));
+    }
+    assert_eq!(lanes.next().unwrap().offset, 1);
+    lanes.drop_of(PARTITION);
+    // They come again, behind the one that is still out.
+    for (key, offset) in [("a", 1), ("b", 3)] {
+        lanes.push(record(key, offset));
+    }
+    assert_eq!(offsets(&mut lanes), [3]);
+    lanes.free("a");
+    assert_eq!(offsets(&mut lanes), [1]);
+}

@@ -1,6 +1,6 @@
 //! What every bus promises.
 
-mod given;
+pub mod given;
 mod groups;
 mod polling;
 mod restart;
@@ -12,6 +12,7 @@ use domain::Recorded;
 use infra::bus::Bus;
 
 use super::embedded::Embedded;
+use super::kafka::Kafka;
 
 /// A bus with empty topics, shared with nobody.
 #[async_trait]
@@ -29,8 +30,8 @@ pub trait Buses: Send + Sync + 'static {
 }
 
 macro_rules! bus_contract {
-    ($adapter:ident, $start:path) => {
-        contract! { $adapter, $start;
+    ($adapter:ident, $($start:tt)+) => {
+        contract! { $adapter, $($start)+;
             polling:
                 a_fact_comes_as_it_was_published,
                 facts_of_a_key_come_in_order,
@@ -53,3 +54,4 @@ macro_rules! bus_contract {
 }
 
 bus_contract!(embedded, Embedded::start);
+bus_contract!(kafka, if_there Kafka::start);

@@ -10,6 +10,11 @@ pub fn postgres_url() -> Option<String> {
     url_in("TEST_POSTGRES_URL")
 }
 
+/// Brokers to make topics at; as [`postgres_url`].
+pub fn kafka_brokers() -> Option<String> {
+    url_in("TEST_KAFKA_BROKERS")
+}
+
 /// A server to keep keys on; as [`postgres_url`].
 pub fn redis_url() -> Option<String> {
     url_in("TEST_REDIS_URL")

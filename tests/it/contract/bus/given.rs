@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::inventory::stock;
 use domain::values::{DeliveryId, OrderId, Reason};
 use domain::{Fact, Recorded, Sequence, Service, StreamId, delivery, order, payment};
-use infra::bus::{Delivered, Partition, Subscription};
+use infra::bus::{BusError, Delivered, Partition, Polled, Subscription};
 use tokio::time::timeout;
 
 use crate::contract::event_store::given::{order_context, second};
@@ -81,9 +81,21 @@ pub fn by_key(records: &[Delivered]) -> BTreeMap<String, Vec<Recorded>> {
     keys
 }
 
+/// Polls until records come.
+pub async fn records(
+    subscription: &mut Box<dyn Subscription>,
+    max: usize,
+) -> Result<Vec<Delivered>, BusError> {
+    loop {
+        if let Polled::Records(records) = subscription.poll(max).await? {
+            return Ok(records);
+        }
+    }
+}
+
 /// Polls once, with patience.
 pub async fn poll(subscription: &mut Box<dyn Subscription>, max: usize) -> Vec<Delivered> {
-    let polled = timeout(PATIENCE, subscription.poll(max)).await;
+    let polled = timeout(PATIENCE, records(subscription, max)).await;
     polled.expect("nothing more comes").unwrap()
 }
 
@@ -91,8 +103,8 @@ pub async fn poll(subscription: &mut Box<dyn Subscription>, max: usize) -> Vec<D
 pub async fn take(subscription: &mut Box<dyn Subscription>, count: usize) -> Vec<Delivered> {
     let mut taken = vec![];
     while taken.len() < count {
-        match timeout(PATIENCE, subscription.poll(MANY)).await {
-            Ok(records) => taken.extend(records.unwrap()),
+        match timeout(PATIENCE, records(subscription, MANY)).await {
+            Ok(more) => taken.extend(more.unwrap()),
             Err(_) => panic!("{count} were expected, no more come than {taken:#?}"),
         }
     }
@@ -107,8 +119,8 @@ pub async fn take_until(
 ) -> Vec<Recorded> {
     let mut taken = vec![];
     while !taken.contains(last) {
-        match timeout(PATIENCE, subscription.poll(MANY)).await {
-            Ok(records) => taken.extend(read_all(&records.unwrap())),
+        match timeout(PATIENCE, records(subscription, MANY)).await {
+            Ok(more) => taken.extend(read_all(&more.unwrap())),
             Err(_) => panic!("{last:?} does not come, only {taken:#?}"),
         }
     }

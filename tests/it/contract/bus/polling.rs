@@ -151,7 +151,7 @@ pub async fn a_poll_that_is_given_up_loses_nothing(buses: impl Buses) {
             }
             // Wherever it may wait, it is given up there, and sometimes never.
             let times = if round % 7 == 0 { u64::MAX } else { round % 7 };
-            let polled = at_most(times, subscription.poll(3)).await;
+            let polled = at_most(times, records(&mut subscription, 3)).await;
             taken.extend(polled.map(Result::unwrap).unwrap_or_default());
         }
     };
