@@ -6,6 +6,7 @@
 
 mod feed;
 mod kafka;
+mod publisher;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,7 +18,10 @@ use crate::envelope;
 use crate::event_store::{ParkedRow, StoredFact};
 
 pub use feed::FeedBus;
-pub use kafka::{KafkaBus, KafkaPlace, Membership, TopicError, Topics, create_topics};
+pub use kafka::{
+    KafkaBus, KafkaPlace, KafkaPublisher, Membership, TopicError, Topics, create_topics,
+};
+pub use publisher::{Ack, Acknowledged, Ends, Published, Publisher, Refused, Session};
 
 /// Where a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

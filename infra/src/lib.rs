@@ -3,6 +3,7 @@
 //! The engine first, each part in the order in which a fact meets it:
 //!
 //! - [`handler`]: load, decide, append. The only writer of facts.
+//! - [`relay`]: publishes the log of a service to its topic, and says where the two do not fit.
 //! - [`consumer`]: takes facts from the bus, in order per key, and parks what cannot be taken.
 //! - [`due`]: runs outside calls and timers when their time has come.
 //! - [`lease`]: work that only one process may do.
@@ -36,6 +37,7 @@ pub mod ids;
 pub mod lease;
 mod origin;
 pub mod payment_provider;
+pub mod relay;
 pub mod tasks;
 pub mod telemetry;
 pub mod view_store;

@@ -78,6 +78,26 @@ const MEANINGS: &[(&str, &str)] = &[
         "waybill_cache_fallbacks_total",
         "Questions to Redis that went without an answer",
     ),
+    (
+        "waybill_relay_facts_total",
+        "Facts that the brokers acknowledged",
+    ),
+    (
+        "waybill_relay_batch_size",
+        "Facts that were sent without waiting between them",
+    ),
+    (
+        "waybill_relay_lag_events",
+        "Facts of the log that the brokers have not acknowledged, by positions",
+    ),
+    (
+        "waybill_relay_lag_seconds",
+        "Age of the oldest fact that the brokers have not acknowledged",
+    ),
+    (
+        "waybill_relay_halted",
+        "1 while a relay waits for a person: see `waybill status`",
+    ),
     ("waybill_http_seconds", "How long requests took"),
 ];
 

@@ -64,7 +64,8 @@ CREATE TABLE parked (
 CREATE TABLE checkpoints (
     name     text COLLATE "C" PRIMARY KEY,
     position bigint NOT NULL,
-    offsets  json NOT NULL
+    offsets  json NOT NULL,
+    halted   text
 ) WITH (fillfactor = 20);
 
 -- Who may do what only one process may do, until when by this server's clock.

@@ -8,6 +8,7 @@ mod lag;
 mod letters;
 mod member;
 mod place;
+mod publisher;
 mod subscription;
 mod topics;
 
@@ -27,6 +28,7 @@ use member::Quiet;
 use subscription::KafkaSubscription;
 
 pub use place::KafkaPlace;
+pub use publisher::KafkaPublisher;
 pub use topics::{TopicError, Topics, create_topics};
 
 /// How long brokers may take to answer a question. Who waits for it tries again.

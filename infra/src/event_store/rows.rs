@@ -136,9 +136,12 @@ pub struct Lease {
 pub struct Checkpoint {
     /// The last position that is done with.
     pub position: Position,
-    /// For the relay: the last acknowledged offset of every partition.
+    /// For the relay: the last acknowledged offset of every partition; -1 where there is none yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub offsets: BTreeMap<i32, i64>,
+    /// For the relay: why it has stopped until a person has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<String>,
 }
 
 /// A fact that a consumer could not take, or that waits behind one.

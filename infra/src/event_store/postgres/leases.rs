@@ -63,7 +63,7 @@ impl Checkpoints for PostgresEventStore {
     async fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, StoreError> {
         let found = self
             .ask(|| {
-                sqlx::query("SELECT position, offsets FROM checkpoints WHERE name = $1")
+                sqlx::query("SELECT position, offsets, halted FROM checkpoints WHERE name = $1")
                     .bind(name)
                     .fetch_optional(self.pool())
             })
@@ -72,6 +72,7 @@ impl Checkpoints for PostgresEventStore {
         Ok(Some(Checkpoint {
             position: number(get(&row, 0)?)?,
             offsets: get::<JsonText>(&row, 1)?.to_row()?,
+            halted: get(&row, 2)?,
         }))
     }
 
@@ -89,16 +90,18 @@ impl Checkpoints for PostgresEventStore {
                 sqlx::query(
                     "WITH held AS MATERIALIZED ( \
                          SELECT FROM leases WHERE name = $4 AND epoch = $5 FOR SHARE) \
-                     INSERT INTO checkpoints (name, position, offsets) \
-                     SELECT $1, $2, $3 WHERE $4 IS NULL OR (SELECT count(*) FROM held) = 1 \
+                     INSERT INTO checkpoints (name, position, offsets, halted) \
+                     SELECT $1, $2, $3, $6 WHERE $4 IS NULL OR (SELECT count(*) FROM held) = 1 \
                      ON CONFLICT (name) DO UPDATE \
-                     SET position = excluded.position, offsets = excluded.offsets",
+                     SET position = excluded.position, offsets = excluded.offsets, \
+                         halted = excluded.halted",
                 )
                 .bind(name)
                 .bind(int(checkpoint.position))
                 .bind(JsonText::of(&offsets.0))
                 .bind(lease)
                 .bind(epoch.map(int))
+                .bind(checkpoint.halted.as_deref())
                 .execute(self.pool())
             })
             .await?;

@@ -15,6 +15,7 @@ pub fn at(position: Position, offsets: &[(i32, i64)]) -> Checkpoint {
     Checkpoint {
         position,
         offsets: offsets.iter().copied().collect(),
+        halted: None,
     }
 }
 
@@ -30,8 +31,13 @@ fn assert_fenced(answer: Result<(), StoreError>) {
 pub async fn a_checkpoint_is_what_was_last_set(stores: impl Stores) {
     let store = stores.of(Service::Payment);
     // Also back again: a replay begins at the front.
+    let halted = Checkpoint {
+        halted: Some("a person\nhas to look".to_owned()),
+        ..at(2, &[(1, -1)])
+    };
     for set in [
         at(1, &[]),
+        halted,
         at(300, &[(0, 5), (7, i64::MAX), (3, 0)]),
         at(1_000_000_000_000, &[(0, 6)]),
         at(0, &[]),
