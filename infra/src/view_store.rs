@@ -3,12 +3,17 @@
 //! A cell is replaced only by one with a higher stamp, so that writes may be repeated and may come
 //! in any order.
 
+mod cassandra;
 mod embedded;
 
 use async_trait::async_trait;
 use domain::view::{Cells, Schema, Value};
 use tokio::sync::watch;
 
+pub use cassandra::{
+    CassandraPlace, CassandraViewStore, InvalidPlace, MigrateError, Migrated, TlsFiles,
+    migrate_keyspace,
+};
 pub use embedded::EmbeddedViewStore;
 
 /// Sequences are multiplied by this to make a stamp; a repair of a cell adds its number.
@@ -44,7 +49,8 @@ pub struct StampedCell {
 /// Where views are kept.
 #[async_trait]
 pub trait ViewStore: Send + Sync + 'static {
-    /// Makes the table where it does not exist.
+    /// Makes the table where it does not exist, or where tables are made by a migration, looks
+    /// whether it is there with all columns.
     ///
     /// # Errors
     /// [`ViewError`]
@@ -77,6 +83,12 @@ pub trait ViewStore: Send + Sync + 'static {
     /// Changes after this process has written; a reader that waits for another process's writes
     /// looks by itself from time to time.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Whether views can be read and written now; answers within seconds.
+    ///
+    /// # Errors
+    /// [`ViewError::Unavailable`], which says what is missing.
+    async fn ready(&self) -> Result<(), ViewError>;
 }
 
 /// Why the view store did not answer.

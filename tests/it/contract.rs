@@ -42,6 +42,7 @@ macro_rules! contract {
 
 mod bus;
 mod cache;
+mod cassandra;
 mod courier;
 mod embedded;
 mod event_store;
@@ -49,3 +50,8 @@ mod kafka;
 mod payment_provider;
 mod postgres;
 mod view_store;
+
+pub use embedded::Embedded;
+pub use event_store::Stores;
+pub use event_store::given::{ALL, fact, stream, to};
+pub use postgres::Databases;

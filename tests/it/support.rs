@@ -8,4 +8,4 @@ mod servers;
 pub use client::{Client, order_of};
 pub use eventually::eventually;
 pub use pipeline::{Fast, Pipeline};
-pub use servers::{kafka_brokers, own_prefix, postgres_url, redis_url};
+pub use servers::{cassandra_nodes, kafka_brokers, own_prefix, postgres_url, redis_url};

@@ -128,6 +128,11 @@ impl ViewStore for EmbeddedViewStore {
     fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes.subscribe()
     }
+
+    /// Whoever holds the folder can use it.
+    async fn ready(&self) -> Result<(), ViewError> {
+        Ok(())
+    }
 }
 
 fn unavailable(e: fjall::Error) -> ViewError {

@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::Service;
-use infra::event_store::EventStore;
+use infra::event_store::{EventStore, ParkedRows};
 
+use super::cassandra::Cassandra;
 use super::embedded::{Embedded, Killed};
 use super::postgres::Postgres;
 
@@ -32,6 +33,18 @@ pub trait Stores: Send + Sync + 'static {
     /// Ends the process that has the stores open, and starts another. Handles that were given
     /// out before are of no use any more; the caller has dropped them.
     async fn restart(&mut self);
+}
+
+/// Where facts are parked: with a service's store, or with the views.
+pub trait Parking: Send + Sync + 'static {
+    /// A handle of it.
+    fn parking(&self) -> Arc<dyn ParkedRows>;
+}
+
+impl<S: Stores> Parking for S {
+    fn parking(&self) -> Arc<dyn ParkedRows> {
+        self.of(Service::Payment)
+    }
 }
 
 macro_rules! event_store_contract {
@@ -108,6 +121,15 @@ macro_rules! event_store_contract {
                 a_fenced_checkpoint_is_set_by_the_holder_of_the_lease,
                 a_fenced_checkpoint_is_refused_once_another_has_the_lease,
                 a_checkpoint_behind_a_lease_that_nobody_ever_had_is_refused;
+            model:
+                any_sequence_of_requests_does_what_the_model_does;
+        }
+    };
+}
+
+macro_rules! parked_contract {
+    ($adapter:ident, $($start:tt)+) => {
+        contract! { $adapter, $($start)+;
             parked:
                 a_parked_fact_is_kept_as_it_was_given,
                 parking_a_fact_again_changes_nothing,
@@ -116,8 +138,6 @@ macro_rules! event_store_contract {
                 each_topic_and_key_with_parked_facts_is_told_once,
                 parked_facts_of_two_groups_are_apart,
                 unparking_forgets_that_fact_only;
-            model:
-                any_sequence_of_requests_does_what_the_model_does;
         }
     };
 }
@@ -137,7 +157,10 @@ macro_rules! restart_contract {
 }
 
 event_store_contract!(embedded, Embedded::start);
+parked_contract!(embedded_parked, Embedded::start);
 restart_contract!(embedded_restarted, Embedded::start);
 restart_contract!(embedded_killed, Killed::start);
 event_store_contract!(postgres, if_there Postgres::start);
+parked_contract!(postgres_parked, if_there Postgres::start);
 restart_contract!(postgres_restarted, if_there Postgres::start);
+parked_contract!(cassandra_parked, if_there Cassandra::start);

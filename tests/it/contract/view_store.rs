@@ -1,6 +1,6 @@
 //! What every view store promises, shown on the table of the order view.
 
-mod given;
+pub mod given;
 mod merging;
 mod restart;
 mod rows;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use infra::view_store::ViewStore;
 
+use super::cassandra::Cassandra;
 use super::embedded::Embedded;
 
 /// An empty view store, shared with nobody.
@@ -24,8 +25,8 @@ pub trait Views: Send + Sync + 'static {
 }
 
 macro_rules! view_store_contract {
-    ($adapter:ident, $start:path) => {
-        contract! { $adapter, $start;
+    ($adapter:ident, $($start:tt)+) => {
+        contract! { $adapter, $($start)+;
             rows:
                 a_row_that_nobody_wrote_is_none,
                 a_row_has_the_cells_that_were_written_and_no_others,
@@ -51,3 +52,4 @@ macro_rules! view_store_contract {
 }
 
 view_store_contract!(embedded, Embedded::start);
+view_store_contract!(cassandra, if_there Cassandra::start);

@@ -15,6 +15,11 @@ pub fn kafka_brokers() -> Option<String> {
     url_in("TEST_KAFKA_BROKERS")
 }
 
+/// Nodes to make keyspaces on; as [`postgres_url`].
+pub fn cassandra_nodes() -> Option<String> {
+    url_in("TEST_CASSANDRA_NODES")
+}
+
 /// A server to keep keys on; as [`postgres_url`].
 pub fn redis_url() -> Option<String> {
     url_in("TEST_REDIS_URL")

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use domain::Service;
 use domain::values::Timestamp;
-use infra::event_store::{EventStore, ParkedRow};
+use infra::event_store::{ParkedRow, ParkedRows};
 
-use super::Stores;
+use super::Parking;
 use super::given::*;
 
-async fn all(store: &Arc<dyn EventStore>, group: &str) -> Vec<ParkedRow> {
+async fn all(store: &Arc<dyn ParkedRows>, group: &str) -> Vec<ParkedRow> {
     store.parked(group, None, ALL).await.unwrap()
 }
 
-pub async fn a_parked_fact_is_kept_as_it_was_given(stores: impl Stores) {
-    let store = stores.of(Service::Payment);
+pub async fn a_parked_fact_is_kept_as_it_was_given(stores: impl Parking) {
+    let store = stores.parking();
     let full = ParkedRow {
         partition: 7,
         fact: Some("order-1-1".to_owned()),
@@ -37,8 +37,8 @@ pub async fn a_parked_fact_is_kept_as_it_was_given(stores: impl Stores) {
     assert_eq!(all(&store, "payment").await, [bare, full]);
 }
 
-pub async fn parking_a_fact_again_changes_nothing(stores: impl Stores) {
-    let store = stores.of(Service::Payment);
+pub async fn parking_a_fact_again_changes_nothing(stores: impl Parking) {
+    let store = stores.parking();
     let first = parked_fact("payment", Service::Order, "key", 3);
     store.park(first.clone()).await.unwrap();
     let again = ParkedRow {
@@ -52,8 +52,8 @@ pub async fn parking_a_fact_again_changes_nothing(stores: impl Stores) {
     assert_eq!(all(&store, "payment").await, [first]);
 }
 
-pub async fn parked_facts_come_by_topic_key_and_offset_up_to_a_limit(stores: impl Stores) {
-    let store = stores.of(Service::Payment);
+pub async fn parked_facts_come_by_topic_key_and_offset_up_to_a_limit(stores: impl Parking) {
+    let store = stores.parking();
     let mut rows = vec![];
     for topic in [Service::Delivery, Service::Order] {
         for key in ["A", "a", "a-1", "a1", "b"] {
@@ -73,8 +73,8 @@ pub async fn parked_facts_come_by_topic_key_and_offset_up_to_a_limit(stores: imp
     }
 }
 
-pub async fn parked_facts_of_one_key_are_found_among_others(stores: impl Stores) {
-    let store = stores.of(Service::Payment);
+pub async fn parked_facts_of_one_key_are_found_among_others(stores: impl Parking) {
+    let store = stores.parking();
     for offset in 0..5 {
         for topic in [Service::Delivery, Service::Order] {
             for key in ["a", "a-1", "A", "b"] {
@@ -96,8 +96,8 @@ pub async fn parked_facts_of_one_key_are_found_among_others(stores: impl Stores)
     assert_eq!(store.parked("payment", Some("c"), ALL).await.unwrap(), []);
 }
 
-pub async fn each_topic_and_key_with_parked_facts_is_told_once(stores: impl Stores) {
-    let store = stores.of(Service::Payment);
+pub async fn each_topic_and_key_with_parked_facts_is_told_once(stores: impl Parking) {
+    let store = stores.parking();
     assert!(store.parked_keys("payment").await.unwrap().is_empty());
     for (topic, key) in [
         (Service::Order, "a"),
@@ -124,8 +124,8 @@ pub async fn each_topic_and_key_with_parked_facts_is_told_once(stores: impl Stor
     assert_eq!(store.parked_keys("payment").await.unwrap(), expected);
 }
 
-pub async fn parked_facts_of_two_groups_are_apart(stores: impl Stores) {
-    let store = stores.of(Service::Payment);
+pub async fn parked_facts_of_two_groups_are_apart(stores: impl Parking) {
+    let store = stores.parking();
     let groups = ["payment", "payment-2", "paymen", "order_view-g1"];
     let rows = groups.map(|group| parked_fact(group, Service::Order, "key", 3));
     for row in &rows {
@@ -139,8 +139,8 @@ pub async fn parked_facts_of_two_groups_are_apart(stores: impl Stores) {
     assert_eq!(all(&store, "payment-2").await, only(&rows[1]));
 }
 
-pub async fn unparking_forgets_that_fact_only(stores: impl Stores) {
-    let store = stores.of(Service::Payment);
+pub async fn unparking_forgets_that_fact_only(stores: impl Parking) {
+    let store = stores.parking();
     let rows = [1, 2, 3].map(|n| parked_fact("payment", Service::Order, "key", n));
     for row in &rows {
         store.park(row.clone()).await.unwrap();

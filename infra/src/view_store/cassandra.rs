@@ -1,0 +1,235 @@
+//! Views in a keyspace of Cassandra or ScyllaDB.
+//!
+//! A stamp is the timestamp of its cell, so that the cluster merges as the port promises: by
+//! itself, whoever writes, in whatever order, with nothing read before. That holds as long as
+//! nobody writes these tables with a timestamp of the clock. There are no nulls, no deletes and no
+//! lives in what is written here: each would leave a tombstone that later cells have to beat.
+//!
+//! Cells of one row and one stamp are one UPDATE, and a row's UPDATEs are one unlogged batch of its
+//! partition: one mutation, applied as a whole. A crash between two rows leaves some of them
+//! written, and all of them are written again.
+//!
+//! Whether an acknowledged write outlives a crash of the cluster is the cluster's affair: with
+//! `commitlog_sync: batch` it does; with the default, `periodic`, the last seconds may be lost
+//! where all replicas crash at once.
+//!
+//! The cluster may be down when this is opened, and at any time after. Each call then fails within
+//! [`REQUEST`], and calls succeed again once it is back.
+
+mod cql;
+mod link;
+mod migrate;
+mod parked;
+mod place;
+mod tables;
+mod unavailable;
+mod values;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::view::{Cells, Schema, Value};
+use futures::{TryStreamExt, stream};
+use scylla::client::caching_session::CachingSession;
+use scylla::statement::batch::{Batch, BatchType};
+use scylla::value::{CqlValue, Row};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{RowPatch, StampedCell, Table, ViewError, ViewStore};
+use cql::idempotent;
+use link::Link;
+use unavailable::Unavailable;
+
+pub use migrate::{MigrateError, Migrated, migrate_keyspace};
+pub use place::{CassandraPlace, InvalidPlace, TlsFiles};
+
+/// How long one request may take, its retries at other nodes included. The server gives up after
+/// 2 s of writing and 5 s of reading, and then says why.
+const REQUEST: Duration = Duration::from_secs(5);
+/// How long readiness waits for an answer: whoever asks has a limit of its own.
+const READY: Duration = Duration::from_secs(2);
+/// Rows that one call writes at a time. A writer that waits for the disk holds one of the server's
+/// 32 `concurrent_writes`; 128 at a time were no faster.
+const ROWS_AT_A_TIME: usize = 32;
+
+/// The view store in a keyspace. Cheap to clone; all clones share one session.
+#[derive(Clone)]
+pub struct CassandraViewStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    keyspace: String,
+    link: Link,
+    changes: watch::Sender<u64>,
+}
+
+impl CassandraViewStore {
+    /// The views at `place`. Returns at once and connects in the background, until it succeeds:
+    /// [`ready`](ViewStore::ready) says whether the cluster answers and is migrated. Has to be
+    /// called within a Tokio runtime; the session ends with the last clone.
+    pub fn new(place: &CassandraPlace) -> Self {
+        let shared = Shared {
+            keyspace: place.keyspace(),
+            link: Link::to(place),
+            changes: watch::Sender::new(0),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    async fn session(&self) -> Result<Arc<CachingSession>, Unavailable> {
+        self.shared.link.session().await
+    }
+
+    /// The name of a table, within its keyspace.
+    fn table(&self, table: &str) -> String {
+        format!("{}.{table}", self.shared.keyspace)
+    }
+}
+
+#[async_trait]
+impl ViewStore for CassandraViewStore {
+    /// Tables are made by [`migrate_keyspace`] and nowhere else, since changes of a schema that
+    /// are made in two places at once may never come to agree. This looks whether the table is as
+    /// the schema says.
+    async fn create(&self, schema: &'static Schema, table: &Table) -> Result<(), ViewError> {
+        let session = self.session().await?;
+        let keyspace = &self.shared.keyspace;
+        let found = tables::columns(session.get_session(), keyspace, &table.name);
+        let found = within(REQUEST, found).await?;
+        let name = self.table(&table.name);
+        if found.is_empty() {
+            return Err(Unavailable::not_migrated(&format!("{name} is not there")).into());
+        }
+        let missing = tables::missing(schema, &found).map_err(|other| {
+            ViewError::Corrupt(format!("{name} is not the table of this program: {other}"))
+        })?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+        let lacks = format!("{name} has no column {}", names.join(", "));
+        Err(Unavailable::not_migrated(&lacks).into())
+    }
+
+    async fn apply(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        rows: Vec<RowPatch>,
+    ) -> Result<(), ViewError> {
+        let session = self.session().await?;
+        let table = self.table(&table.name);
+        stream::iter(rows.into_iter().map(Ok))
+            .try_for_each_concurrent(ROWS_AT_A_TIME, |row| {
+                within(REQUEST, write(&session, schema, &table, row))
+            })
+            .await?;
+        self.shared.changes.send_modify(|n| *n += 1);
+        Ok(())
+    }
+
+    async fn get(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        key: &[Value],
+    ) -> Result<Option<Cells>, ViewError> {
+        let session = self.session().await?;
+        let select = idempotent(cql::select(schema, &self.table(&table.name)));
+        let key: Vec<CqlValue> = key.iter().cloned().map(values::to_cql).collect();
+        let found = within(REQUEST, session.execute_unpaged(select, key)).await?;
+        let unreadable = |e: &dyn fmt::Display| ViewError::Corrupt(e.to_string());
+        let rows = found.into_rows_result().map_err(|e| unreadable(&e))?;
+        let row = rows.maybe_first_row::<Row>().map_err(|e| unreadable(&e))?;
+        row.map(|row| values::cells(schema, row)).transpose()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    async fn ready(&self) -> Result<(), ViewError> {
+        // A read of any partition needs what every read needs: the keyspace, and a quorum.
+        let look = async {
+            let cql = format!(
+                "SELECT fact FROM {} WHERE consumer_group = 'none' LIMIT 1",
+                self.table(parked::TABLE)
+            );
+            let session = self.session().await?;
+            session.execute_unpaged(idempotent(cql), ()).await?;
+            Ok::<_, Unavailable>(())
+        };
+        Ok(within(READY, look).await?)
+    }
+}
+
+/// The driver bounds requests, but not the preparing of statements; this bounds both.
+async fn within<T, E: Into<Unavailable>>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Unavailable> {
+    let answered = timeout(limit, call).await;
+    let answered = answered.map_err(|_| Unavailable::no_answer(limit))?;
+    answered.map_err(Into::into)
+}
+
+/// Writes the cells of one row.
+async fn write(
+    session: &CachingSession,
+    schema: &'static Schema,
+    table: &str,
+    row: RowPatch,
+) -> Result<(), Unavailable> {
+    let key: Vec<CqlValue> = row.key.into_iter().map(values::to_cql).collect();
+    let (mut updates, mut bound) = (vec![], vec![]);
+    for (stamp, cells) in by_stamp(row.cells) {
+        updates.push(idempotent(cql::update(schema, table, &cells)));
+        let cells = cells.into_iter().map(|cell| values::to_cql(cell.value));
+        let stamp = std::iter::once(CqlValue::BigInt(stamp));
+        bound.push(stamp.chain(cells).chain(key.clone()).collect::<Vec<_>>());
+    }
+    match (updates.len(), updates.pop(), bound.last()) {
+        (0, ..) => {}
+        (1, Some(update), Some(values)) => {
+            session.execute_unpaged(update, values).await?;
+        }
+        (_, last, _) => {
+            let statements = updates.into_iter().chain(last).map(Into::into).collect();
+            let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+            batch.set_is_idempotent(true);
+            session.batch(&batch, bound).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The cells of each stamp, by column, so that the same columns are always the same statement. A
+/// column that a stamp has twice goes as another update: the cluster keeps the larger value.
+fn by_stamp(mut cells: Vec<StampedCell>) -> Vec<(i64, Vec<StampedCell>)> {
+    cells.sort_by_key(|cell| (cell.stamp, cell.column));
+    let mut groups: Vec<(i64, Vec<StampedCell>)> = vec![];
+    for cell in cells {
+        match groups.last_mut() {
+            Some((stamp, group))
+                if *stamp == cell.stamp
+                    && group.last().is_some_and(|last| last.column != cell.column) =>
+            {
+                group.push(cell);
+            }
+            Some(_) | None => groups.push((cell.stamp, vec![cell])),
+        }
+    }
+    groups
+}
+
+impl fmt::Debug for CassandraViewStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CassandraViewStore({})", self.shared.keyspace)
+    }
+}

@@ -1,0 +1,274 @@
+//! Makes the keyspace and its tables, and adds columns that are new.
+//!
+//! Safe to repeat. Changes of a schema are to be made in one place: of two that add to one
+//! keyspace at a time over different nodes, one may fail, and is repeated.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::time::Duration;
+
+use domain::view::{Schema, order_view};
+use scylla::client::session::Session;
+use tokio::time::timeout;
+
+use super::cql::idempotent;
+use super::parked;
+use super::place::CassandraPlace;
+use super::tables;
+use super::unavailable::Unavailable;
+
+const KEYSPACE: &str = include_str!("../../../../schemas/cassandra/keyspace.cql");
+
+/// The tables, those of views with their schemas.
+const TABLES: &[(&str, &str, Option<&Schema>)] = &[
+    (
+        order_view::SCHEMA.name,
+        include_str!("../../../../schemas/cassandra/order_view.cql"),
+        Some(&order_view::SCHEMA),
+    ),
+    (
+        parked::TABLE,
+        include_str!("../../../../schemas/cassandra/parked.cql"),
+        None,
+    ),
+];
+
+/// How long to wait for the cluster.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long one change may take: all nodes have to learn of it.
+const CHANGE: Duration = Duration::from_secs(30);
+
+/// What a migration did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// The keyspace.
+    pub keyspace: String,
+    /// It did not exist.
+    pub created: bool,
+    /// The tables that did not exist.
+    pub tables: Vec<String>,
+    /// The columns that were added to others, as `table.column`.
+    pub columns: Vec<String>,
+}
+
+/// Why a keyspace was not migrated. What was made before that stays, and does no harm.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MigrateError {
+    /// There is no such datacenter.
+    #[error("the cluster has no datacenter {asked}, but {found}")]
+    Datacenter {
+        /// The one that was asked for.
+        asked: String,
+        /// Those that it has.
+        found: String,
+    },
+    /// Most writes and reads would fail.
+    #[error("the datacenter has {nodes} nodes, which cannot keep {replication} copies")]
+    TooFewNodes {
+        /// How many it has.
+        nodes: usize,
+        /// How many copies were asked for.
+        replication: u16,
+    },
+    /// It is there, and kept otherwise than asked for.
+    #[error(
+        "the keyspace {keyspace} has the replication {found}, and {asked} was asked for: \
+         change it with ALTER KEYSPACE and repair it, or ask for what it has; nothing was changed"
+    )]
+    Replication {
+        /// Which.
+        keyspace: String,
+        /// How it is kept.
+        found: String,
+        /// How it should be.
+        asked: String,
+    },
+    /// A table is there that is not ours.
+    #[error("the table {table} is not the table of this program: {other}")]
+    OtherTable {
+        /// Which.
+        table: String,
+        /// What is different.
+        other: String,
+    },
+    /// The cluster cannot be reached, or refuses.
+    #[error("cannot {doing}: {cause}")]
+    Failed {
+        /// What was tried.
+        doing: String,
+        /// What the cluster said.
+        cause: String,
+    },
+}
+
+/// Makes what is missing at `place`: the keyspace, of whose rows the datacenter keeps
+/// `replication` copies; its tables; and columns that are new. Returns once all nodes know it.
+///
+/// # Errors
+/// [`MigrateError`]
+pub async fn migrate_keyspace(
+    place: &CassandraPlace,
+    replication: u16,
+) -> Result<Migrated, MigrateError> {
+    let keyspace = place.keyspace();
+    let session = connect(place).await?;
+    enough_nodes(&session, place, replication)?;
+    let created = make_keyspace(&session, place, replication).await?;
+    let used = session.use_keyspace(&keyspace, false).await;
+    used.map_err(failed(&format!("use the keyspace {keyspace}")))?;
+    let mut migrated = Migrated {
+        keyspace,
+        created,
+        tables: vec![],
+        columns: vec![],
+    };
+    for (name, file, schema) in TABLES {
+        make_table(&session, name, file, *schema, &mut migrated).await?;
+    }
+    let agreed = session.await_schema_agreement().await;
+    agreed.map_err(failed("have all nodes agree on the schema"))?;
+    Ok(migrated)
+}
+
+async fn connect(place: &CassandraPlace) -> Result<Session, MigrateError> {
+    let doing = "connect to the cluster";
+    let session = place.session().schema_agreement_timeout(CHANGE);
+    match timeout(CONNECT, session.build()).await {
+        Ok(opened) => opened.map_err(|e| failed(doing)(Unavailable::from(e))),
+        Err(_) => Err(failed(doing)(Unavailable::no_answer(CONNECT))),
+    }
+}
+
+fn enough_nodes(
+    session: &Session,
+    place: &CassandraPlace,
+    replication: u16,
+) -> Result<(), MigrateError> {
+    let cluster = session.get_cluster_state();
+    let datacenters = cluster.get_nodes_info().iter();
+    let datacenters: Vec<_> = datacenters
+        .filter_map(|n| n.datacenter.as_deref())
+        .collect();
+    let nodes = datacenters.iter().filter(|dc| **dc == place.datacenter());
+    match nodes.count() {
+        0 => {
+            let found: BTreeSet<_> = datacenters.into_iter().collect();
+            let found: Vec<_> = found.into_iter().collect();
+            Err(MigrateError::Datacenter {
+                asked: place.datacenter().to_owned(),
+                found: found.join(", "),
+            })
+        }
+        nodes if nodes < usize::from(replication) => {
+            Err(MigrateError::TooFewNodes { nodes, replication })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the keyspace, and says whether it did not exist.
+async fn make_keyspace(
+    session: &Session,
+    place: &CassandraPlace,
+    replication: u16,
+) -> Result<bool, MigrateError> {
+    let keyspace = place.keyspace();
+    let (datacenter, asked) = (place.datacenter(), replication.to_string());
+    if let Some(found) = replication_of(session, &keyspace).await? {
+        let class = found.get("class").map_or("", String::as_str);
+        if class.ends_with("NetworkTopologyStrategy") && found.get(datacenter) == Some(&asked) {
+            return Ok(false);
+        }
+        return Err(MigrateError::Replication {
+            keyspace,
+            found: format!("{found:?}"),
+            asked: format!("{datacenter}: {asked}"),
+        });
+    }
+    let cql = KEYSPACE
+        .replace("{keyspace}", &keyspace)
+        .replace("{datacenter}", datacenter)
+        .replace("{replication}", &asked);
+    change(session, &cql, &format!("create the keyspace {keyspace}")).await?;
+    Ok(true)
+}
+
+async fn replication_of(
+    session: &Session,
+    keyspace: &str,
+) -> Result<Option<BTreeMap<String, String>>, MigrateError> {
+    let doing = "look what is there";
+    let cql = "SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    let found = session.query_unpaged(idempotent(cql), (keyspace,)).await;
+    let found = found.map_err(|e| failed(doing)(Unavailable::from(e)))?;
+    let found = found.into_rows_result().map_err(failed(doing))?;
+    let row = found.maybe_first_row::<(BTreeMap<String, String>,)>();
+    Ok(row
+        .map_err(failed(doing))?
+        .map(|(replication,)| replication))
+}
+
+async fn make_table(
+    session: &Session,
+    name: &str,
+    file: &str,
+    schema: Option<&'static Schema>,
+    migrated: &mut Migrated,
+) -> Result<(), MigrateError> {
+    let found = tables::columns(session, &migrated.keyspace, name).await;
+    let found = found.map_err(failed("look what is there"))?;
+    if found.is_empty() {
+        change(session, file, &format!("create the table {name}")).await?;
+        migrated.tables.push(name.to_owned());
+        return Ok(());
+    }
+    let Some(schema) = schema else { return Ok(()) };
+    let missing = tables::missing(schema, &found).map_err(|other| MigrateError::OtherTable {
+        table: name.to_owned(),
+        other,
+    })?;
+    for (column, of_type) in missing {
+        let cql = format!("ALTER TABLE {name} ADD {column} {of_type}");
+        change(session, &cql, &format!("add the column {name}.{column}")).await?;
+        migrated.columns.push(format!("{name}.{column}"));
+    }
+    Ok(())
+}
+
+/// Changes the schema, and waits until all nodes agree.
+async fn change(session: &Session, cql: &str, doing: &str) -> Result<(), MigrateError> {
+    let mut statement = idempotent(cql);
+    statement.set_request_timeout(Some(CHANGE));
+    let changed = session.query_unpaged(statement, ()).await;
+    changed.map_err(|e| failed(doing)(Unavailable::from(e)))?;
+    Ok(())
+}
+
+fn failed<E: Display>(doing: &str) -> impl Fn(E) -> MigrateError {
+    move |e| MigrateError::Failed {
+        doing: doing.to_owned(),
+        cause: e.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_in_the_folder_is_a_table_or_the_keyspace() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/cassandra");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| {
+            let name = entry.unwrap().file_name();
+            name.to_str().unwrap().trim_end_matches(".cql").to_owned()
+        });
+        let names: BTreeSet<String> = names.collect();
+        let tables = TABLES.iter().map(|(name, ..)| (*name).to_owned());
+        let known: BTreeSet<_> = tables.chain(["keyspace".to_owned()]).collect();
+        assert_eq!(names, known);
+        for (name, file, _) in TABLES {
+            let begins = format!("\nCREATE TABLE IF NOT EXISTS {name} (");
+            assert!(file.contains(&begins), "{name}");
+        }
+    }
+}

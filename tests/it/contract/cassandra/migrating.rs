@@ -1,0 +1,82 @@
+//! Making the keyspace.
+
+use domain::view::order_view::SCHEMA;
+use infra::view_store::{CassandraViewStore, MigrateError, Table, ViewStore, migrate_keyspace};
+
+use super::Keyspace;
+
+fn table() -> Table {
+    let name = SCHEMA.name.to_owned();
+    Table { name }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_keyspace_is_made_once_and_a_store_says_what_is_missing_until_it_is() {
+    let Some(keyspace) = Keyspace::new() else {
+        return;
+    };
+    let views = CassandraViewStore::new(&keyspace.place);
+    for missing in [views.ready().await, views.create(&SCHEMA, &table()).await] {
+        let said = missing.unwrap_err().to_string();
+        assert!(said.contains("waybill migrate"), "{said}");
+    }
+    let first = migrate_keyspace(&keyspace.place, 1).await.unwrap();
+    assert!(first.created);
+    assert_eq!(first.tables, ["order_view", "parked"]);
+    let second = migrate_keyspace(&keyspace.place, 1).await.unwrap();
+    assert!(
+        !second.created && second.tables.is_empty() && second.columns.is_empty(),
+        "{second:?}"
+    );
+    views.ready().await.unwrap();
+    views.create(&SCHEMA, &table()).await.unwrap();
+
+    let session = keyspace.session().await;
+    let drop = format!(
+        "ALTER TABLE {}.order_view DROP items",
+        keyspace.place.keyspace()
+    );
+    session.query_unpaged(drop, ()).await.unwrap();
+    let lacking = views.create(&SCHEMA, &table()).await;
+    let said = lacking.unwrap_err().to_string();
+    assert!(
+        said.contains("no column items") && said.contains("waybill migrate"),
+        "{said}"
+    );
+    let third = migrate_keyspace(&keyspace.place, 1).await.unwrap();
+    assert_eq!(third.columns, ["order_view.items"]);
+    views.create(&SCHEMA, &table()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_migrations_at_once_both_succeed() {
+    let Some(keyspace) = Keyspace::new() else {
+        return;
+    };
+    let place = &keyspace.place;
+    let (one, other) = tokio::join!(migrate_keyspace(place, 1), migrate_keyspace(place, 1));
+    one.unwrap();
+    other.unwrap();
+    let views = CassandraViewStore::new(place);
+    views.create(&SCHEMA, &table()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_cluster_cannot_keep_is_refused_and_nothing_is_made() {
+    let Some(keyspace) = Keyspace::new() else {
+        return;
+    };
+    let elsewhere = keyspace.place.clone().with_datacenter("dc9").unwrap();
+    let refused = migrate_keyspace(&elsewhere, 1).await;
+    assert!(
+        matches!(refused, Err(MigrateError::Datacenter { .. })),
+        "{refused:?}"
+    );
+    let refused = migrate_keyspace(&keyspace.place, 100).await;
+    assert!(
+        matches!(refused, Err(MigrateError::TooFewNodes { .. })),
+        "{refused:?}"
+    );
+    let made = migrate_keyspace(&keyspace.place, 1).await.unwrap();
+    assert!(made.created);
+}
