@@ -1,74 +1,56 @@
-//! The pipeline in one process: built from its configuration, then run until it is asked to end.
+//! A process of the pipeline: built from its configuration, then run until it is asked to end.
 
 use std::future::IntoFuture;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use command_api::{Outside, Services};
-use domain::Service;
-use infra::bus::{Bus, FeedBus};
-use infra::cache::LocalCache;
 use infra::clock;
-use infra::config::{Config, Courier};
-use infra::courier::{NoCourier, SimulatedCourier};
-use infra::event_store::{Database, DatabaseError, EmbeddedEventStore, EventStore, ParkedRows};
-use infra::payment_provider::SimulatedProvider;
+use infra::config::Config;
+use infra::event_store::EventStore;
+use infra::ids;
 use infra::tasks::Tasks;
 use infra::telemetry;
-use infra::view_store::{EmbeddedViewStore, ViewStore};
-use infra::{courier, ids};
 use tokio::net::TcpListener;
 use tokio::time::{Duration, Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::adapters::{Adapters, OpenError};
 use crate::control::{Control, ControlError};
-use crate::tools::Tools;
+use crate::roles::{BindError, Listeners, Roles};
 
 /// How often replies that have become too old are removed.
 const PURGE_EVERY: Duration = Duration::from_secs(3600);
 /// When they are first: not while everything starts.
 const FIRST_PURGE: Duration = Duration::from_secs(60);
 
-/// A pipeline that is ready to run: its data is open and its addresses are bound.
+/// A process that is ready to run: its data is open and its addresses are bound.
 pub struct App {
     config: Config,
+    roles: Roles,
     adapters: Adapters,
-    command: TcpListener,
-    query: TcpListener,
-    control: Control,
+    listeners: Listeners,
+    control: Option<Control>,
 }
 
-/// The adapters of all ports, chosen once.
-#[derive(Clone)]
-pub struct Adapters {
-    database: Arc<Database>,
-    services: Services,
-    bus: Arc<dyn Bus>,
-    views: Arc<dyn ViewStore>,
-    outside: Outside,
-}
-
-/// Why the pipeline does not start.
+/// Why a process does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory cannot be opened.
+    /// The data directory cannot be opened, or the way to a server.
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Open(#[from] OpenError),
     /// An address cannot be bound.
-    #[error("cannot listen on {addr} ({key})")]
-    Bind {
-        /// Which.
-        addr: SocketAddr,
-        /// What it is configured by.
-        key: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The socket for tools cannot be made.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// A role was asked for by itself, and the embedded store is of one process.
+    #[error(
+        "a role by itself needs servers to share: set postgres_url, kafka_brokers and \
+         cassandra_nodes, or run everything in one process with `waybill`"
+    )]
+    NeedsServers,
 }
 
 /// How a run ended.
@@ -83,85 +65,46 @@ pub enum Ended {
     Failed,
 }
 
-impl Adapters {
-    /// Opens the data directory and chooses the adapters.
-    ///
-    /// # Errors
-    /// [`DatabaseError`]; the directory is then as it was.
-    pub fn open(config: &Config) -> Result<Self, DatabaseError> {
-        let database = Database::open(&config.data_dir)?;
-        let stores = Service::ALL.map(|service| {
-            let store = EmbeddedEventStore::new(database.clone(), service);
-            Arc::new(store) as Arc<dyn EventStore>
-        });
-        let bus: Arc<dyn Bus> = Arc::new(FeedBus::new(stores.to_vec()));
-        let courier: Arc<dyn courier::Courier> = match config.courier {
-            Courier::Simulated(steps) => Arc::new(SimulatedCourier::new(steps)),
-            Courier::None => Arc::new(NoCourier),
-        };
-        Ok(Self {
-            services: Services::new(stores),
-            views: Arc::new(EmbeddedViewStore::new(database.clone())),
-            outside: Outside {
-                bus: bus.clone(),
-                cache: Arc::new(LocalCache::new()),
-                provider: Arc::new(SimulatedProvider::new(config.payment.clone())),
-                courier,
-            },
-            bus,
-            database,
-        })
-    }
-
-    /// The event store of a service.
-    pub fn store(&self, service: Service) -> &Arc<dyn EventStore> {
-        self.services.store(service)
-    }
-
-    /// The view store.
-    pub fn views(&self) -> &Arc<dyn ViewStore> {
-        &self.views
-    }
-
-    /// What an operator can ask.
-    pub fn tools(&self) -> Tools {
-        Tools::new(self.services.clone(), self.bus.clone())
-    }
-}
-
 impl App {
-    /// Binds the addresses and opens the data directory, which is made where it does not exist.
+    /// Binds the addresses of `roles` and opens the data directory, which is made where it does
+    /// not exist, or the way to the servers.
     ///
     /// # Errors
     /// [`StartError`]
-    pub async fn build(config: Config) -> Result<Self, StartError> {
+    pub async fn build(config: Config, roles: Roles) -> Result<Self, StartError> {
+        if config.servers.is_none() && roles != Roles::all() {
+            return Err(StartError::NeedsServers);
+        }
         telemetry::record_metrics();
         // What fails without leaving anything behind comes first.
-        let command = bind(config.http.command_addr, "command_addr").await?;
-        let query = bind(config.http.query_addr, "query_addr").await?;
+        let listeners = roles.bind(&config.http).await?;
         let adapters = Adapters::open(&config)?;
-        let control = Control::bind(&config.data_dir)?;
+        let control = match adapters.folder {
+            Some(_) => Some(Control::bind(&config.data_dir)?),
+            None => None,
+        };
         Ok(Self {
             config,
+            roles,
             adapters,
-            command,
-            query,
+            listeners,
             control,
         })
     }
 
-    /// Where the command API listens.
-    pub fn command_addr(&self) -> SocketAddr {
-        self.command
-            .local_addr()
-            .unwrap_or(self.config.http.command_addr)
+    /// Where the command API listens, where it is one of the roles.
+    pub fn command_addr(&self) -> Option<SocketAddr> {
+        addr_of(&self.listeners.command)
     }
 
-    /// Where the query API listens.
-    pub fn query_addr(&self) -> SocketAddr {
-        self.query
-            .local_addr()
-            .unwrap_or(self.config.http.query_addr)
+    /// Where the query API listens, where it is one of the roles.
+    pub fn query_addr(&self) -> Option<SocketAddr> {
+        addr_of(&self.listeners.query)
+    }
+
+    /// Where the projectors listen, where they are a process of their own.
+    pub fn projectors_addr(&self) -> Option<SocketAddr> {
+        addr_of(&self.listeners.projectors)
     }
 
     /// The adapters, for who wants to look inside.
@@ -169,23 +112,23 @@ impl App {
         &self.adapters
     }
 
-    /// Runs every role until `stop`; then refuses new requests, finishes those in hand, then the
+    /// Runs the roles until `stop`; then refuses new requests, finishes those in hand, then the
     /// background work, and writes everything to the disk, all within the drain time.
     pub async fn run(self, stop: CancellationToken) -> Ended {
         let Self {
             config,
+            roles,
             adapters,
-            command,
-            query,
+            listeners,
             control,
         } = self;
         let work = Tasks::new();
-        adapters.start(&config, &work);
+        start(&adapters, &roles, &config, &work);
         let servers = Tasks::new();
-        let (commands, queries) = adapters.routers(&config);
-        serve(&servers, "command API", command, commands);
-        serve(&servers, "query API", query, queries);
-        control.serve(adapters.tools(), &servers);
+        listen(&adapters, &roles, &config, listeners, &servers);
+        if let Some(control) = control {
+            control.serve(adapters.tools(), &servers);
+        }
 
         tokio::select! {
             () = stop.cancelled() => {}
@@ -198,7 +141,7 @@ impl App {
         let answered = servers.drain(config.drain / 2).await;
         let finished = work.drain(config.drain / 2).await;
         let drained = answered && finished;
-        if let Err(e) = adapters.database.sync() {
+        if let Some(Err(e)) = adapters.folder.map(|folder| folder.sync()) {
             tracing::error!(error = %e, "the last writes may not be on the disk");
         }
         match (work.have_failed() || servers.have_failed(), drained) {
@@ -209,35 +152,56 @@ impl App {
     }
 }
 
-impl Adapters {
-    /// Starts what runs in the background.
-    fn start(&self, config: &Config, tasks: &Tasks) {
-        let holder = ids::unique().to_string();
-        for service in Service::ALL {
-            self.services
-                .run(service, &self.outside, config.lease, &holder, tasks);
-            let store = self.services.store(service).clone();
-            let keep = config.orders.idempotency;
-            let stop = tasks.stopping();
-            tasks.spawn("purge", purge_replies(store, keep, stop));
-        }
-        let parked = EmbeddedEventStore::new(self.database.clone(), Service::Order);
-        let parked: Arc<dyn ParkedRows> = Arc::new(parked);
-        projectors::run(&self.bus, &self.views, &parked, tasks);
-    }
+fn addr_of(listener: &Option<TcpListener>) -> Option<SocketAddr> {
+    listener.as_ref().and_then(|bound| bound.local_addr().ok())
+}
 
-    fn routers(&self, config: &Config) -> (Router, Router) {
-        let wait = config.http.fresh_wait;
-        let commands = command_api::Api::new(self.services.clone(), config.orders, wait);
-        let (order_view, _) = projectors::live_table(&domain::view::order_view::OrderView);
-        let queries = query_api::Api::new(self.views.clone(), order_view, wait);
-        (command_api::router(commands), query_api::router(queries))
+/// Starts what runs in the background.
+fn start(adapters: &Adapters, roles: &Roles, config: &Config, tasks: &Tasks) {
+    let holder = ids::unique().to_string();
+    for service in roles.services.iter().copied() {
+        let (services, outside) = (&adapters.services, &adapters.outside);
+        services.run(service, outside, config.lease, &holder, tasks);
+        let store = adapters.store(service).clone();
+        let keep = config.orders.idempotency;
+        let stop = tasks.stopping();
+        tasks.spawn("purge", purge_replies(store, keep, stop));
+    }
+    if roles.projectors {
+        let Adapters {
+            bus,
+            views,
+            unprojected,
+            ..
+        } = adapters;
+        projectors::run(bus, views, unprojected, tasks);
     }
 }
 
-async fn bind(addr: SocketAddr, key: &'static str) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(addr).await;
-    bound.map_err(|source| StartError::Bind { addr, key, source })
+/// Starts the HTTP side.
+fn listen(
+    adapters: &Adapters,
+    roles: &Roles,
+    config: &Config,
+    listeners: Listeners,
+    servers: &Tasks,
+) {
+    let wait = config.http.fresh_wait;
+    if let Some(listener) = listeners.command {
+        let own = roles.services.clone();
+        let services = adapters.services.clone();
+        let api = command_api::Api::new(services, own, adapters.bus.clone(), config.orders, wait);
+        serve(servers, "command API", listener, command_api::router(api));
+    }
+    if let Some(listener) = listeners.query {
+        let (order_view, _) = projectors::live_table(&domain::view::order_view::OrderView);
+        let api = query_api::Api::new(adapters.views.clone(), order_view, wait);
+        serve(servers, "query API", listener, query_api::router(api));
+    }
+    if let Some(listener) = listeners.projectors {
+        let router = projectors::router(adapters.bus.clone(), adapters.views.clone());
+        serve(servers, "projectors", listener, router);
+    }
 }
 
 fn serve(tasks: &Tasks, name: &'static str, listener: TcpListener, router: Router) {

@@ -3,6 +3,7 @@
 mod config;
 mod demo;
 mod explain;
+mod migrate;
 mod output;
 mod serve;
 mod settle;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use infra::config::{Config, ConfigError, Sources};
 
+use crate::roles::Roles;
 use output::complain;
 
 /// What a bad configuration exits with (`EX_USAGE` of sysexits.h).
@@ -62,6 +64,14 @@ struct Common {
 enum Command {
     /// Run every role in this process (the default)
     Serve,
+    /// Run the command API: commands, reactions, calls to the outside (needs servers)
+    CommandApi(serve::CommandApi),
+    /// Run the projectors, which keep the views (needs servers)
+    Projectors,
+    /// Run the query API (needs servers)
+    QueryApi,
+    /// Make databases, topics and the keyspace, or bring them to this version; safe to repeat
+    Migrate,
     /// Watch it work: orders that end in every way, on a running pipeline or one of its own
     Demo(demo::Demo),
     /// Show how far everything is, and what is in trouble
@@ -100,7 +110,11 @@ pub fn run() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(context).await,
+            Command::Serve => serve::run(context, Roles::all()).await,
+            Command::CommandApi(args) => serve::run(context, args.roles()).await,
+            Command::Projectors => serve::run(context, Roles::projectors()).await,
+            Command::QueryApi => serve::run(context, Roles::queries()).await,
+            Command::Migrate => migrate::run(context).await,
             Command::Demo(args) => demo::run(context, args).await,
             Command::Status => status::run(context).await,
             Command::Explain(args) => explain::run(context, args).await,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use domain::Service;
+use infra::bus::Bus;
 use infra::config::Orders;
 use infra::http::{self, Check, Checks};
 use utoipa::OpenApi;
@@ -19,6 +20,9 @@ use crate::services::Services;
 /// What the routes need.
 pub struct Api {
     pub(crate) services: Services,
+    /// Those whose commands this process takes.
+    own: Vec<Service>,
+    bus: Arc<dyn Bus>,
     pub(crate) orders: Orders,
     pub(crate) keys: Keys,
     /// How long a read waits for what `?after=` names.
@@ -26,10 +30,18 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API over `services`.
-    pub fn new(services: Services, orders: Orders, fresh_wait: std::time::Duration) -> Arc<Self> {
+    /// The API for the commands of `own`, over `services`.
+    pub fn new(
+        services: Services,
+        own: Vec<Service>,
+        bus: Arc<dyn Bus>,
+        orders: Orders,
+        fresh_wait: std::time::Duration,
+    ) -> Arc<Self> {
         Arc::new(Self {
             services,
+            own,
+            bus,
             orders,
             keys: Keys::new(),
             fresh_wait,
@@ -39,7 +51,7 @@ impl Api {
 
 /// The routes, with health, metrics, the OpenAPI document and a page to try it.
 pub fn router(api: Arc<Api>) -> Router {
-    let (commands, document) = commands().split_for_parts();
+    let (commands, document) = commands(&api.own).split_for_parts();
     let commands = commands.with_state(api.clone());
     http::with_limits(commands, "command")
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
@@ -49,20 +61,30 @@ pub fn router(api: Arc<Api>) -> Router {
 
 /// The OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    commands().into_openapi()
+    commands(&Service::ALL).into_openapi()
 }
 
-fn commands() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(place_order::place_order))
-        .routes(routes!(cancel_order::cancel_order))
-        .routes(routes!(stock::receive))
-        .routes(routes!(stock::show))
-        .routes(routes!(deliveries::assign))
-        .routes(routes!(deliveries::eta))
-        .routes(routes!(deliveries::dispatch))
-        .routes(routes!(deliveries::deliver))
-        .routes(routes!(deliveries::fail))
+fn commands(own: &[Service]) -> OpenApiRouter<Arc<Api>> {
+    let mut router = OpenApiRouter::with_openapi(Document::openapi());
+    for service in own {
+        router = match service {
+            Service::Order => router
+                .routes(routes!(place_order::place_order))
+                .routes(routes!(cancel_order::cancel_order)),
+            Service::Inventory => router
+                .routes(routes!(stock::receive))
+                .routes(routes!(stock::show)),
+            // Payments follow from facts; nobody commands them.
+            Service::Payment => router,
+            Service::Delivery => router
+                .routes(routes!(deliveries::assign))
+                .routes(routes!(deliveries::eta))
+                .routes(routes!(deliveries::dispatch))
+                .routes(routes!(deliveries::deliver))
+                .routes(routes!(deliveries::fail)),
+        };
+    }
+    router
 }
 
 #[derive(OpenApi)]
@@ -80,20 +102,15 @@ struct Document;
 
 #[async_trait]
 impl Checks for Api {
-    /// Commands need the event stores and nothing else.
+    /// Commands need the event stores of their services and nothing else: what follows from them
+    /// is done once the bus is there.
     async fn check(&self) -> Vec<Check> {
-        let mut checks = Vec::with_capacity(Service::ALL.len());
-        for service in Service::ALL {
-            let looked = self.services.store(service).ready().await;
-            checks.push(Check {
-                name: format!("{service} event store"),
-                required: true,
-                ok: looked.is_ok(),
-                problem: looked
-                    .err()
-                    .map(|_| "it takes no appends; the log says why".into()),
-            });
+        let mut checks = Vec::with_capacity(self.own.len() + 1);
+        for service in &self.own {
+            let looked = self.services.store(*service).ready().await;
+            checks.push(Check::required(format!("{service} event store"), looked));
         }
+        checks.push(Check::optional("bus", self.bus.ready().await));
         checks
     }
 }

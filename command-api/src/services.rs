@@ -7,7 +7,7 @@ use domain::delivery::Delivery;
 use domain::inventory::stock::Stock;
 use domain::order::Order;
 use domain::payment::Payment;
-use infra::bus::Bus;
+use infra::bus::{Bus, Publisher};
 use infra::cache::Cache;
 use infra::consumer::{Consumer, Take};
 use infra::courier::Courier;
@@ -16,6 +16,7 @@ use infra::event_store::EventStore;
 use infra::handler::Handler;
 use infra::lease::{LeaseHolder, Terms};
 use infra::payment_provider::PaymentProvider;
+use infra::relay::{self, Relay, RelayStatus};
 use infra::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,8 @@ use crate::reactions::{Reactions, topics_of};
 pub struct Outside {
     /// How facts come in.
     pub bus: Arc<dyn Bus>,
+    /// How facts go out, where the log itself is not the bus.
+    pub publisher: Option<Arc<dyn Publisher>>,
     /// What makes things faster.
     pub cache: Arc<dyn Cache>,
     /// Who holds and takes the money.
@@ -75,11 +78,12 @@ impl Services {
         &self.payment
     }
 
-    /// Runs the reactions and tasks of `service` in the background, as `holder`.
+    /// Runs the reactions and tasks of `service` in the background, as `holder`, and relays its
+    /// log.
     ///
     /// Reactions run in every process, but those of the inventory: only the holder of its lease
-    /// takes them, since one decider of the stock does the work of many. Tasks are run by the
-    /// holder of the service's lease.
+    /// takes them, since one decider of the stock does the work of many. Tasks are run and the log
+    /// is relayed by the holder of the service's lease.
     pub fn run(
         &self,
         service: Service,
@@ -88,37 +92,65 @@ impl Services {
         holder: &str,
         tasks: &Tasks,
     ) {
+        if service != Service::Inventory {
+            let take = Reactions::new(self, service, None, outside);
+            let consumer = self.consumer(service, outside, Arc::new(take));
+            tasks.spawn("reactions", consumer.run(tasks.stopping()));
+        }
         let lease = LeaseHolder {
             store: self.store(service).clone(),
-            name: "log",
+            name: relay::LEASE,
             holder: holder.to_owned(),
             terms,
         };
-        let stop = tasks.stopping();
-        let services = self.clone();
-        let outside = outside.clone();
+        let (services, outside) = (self.clone(), outside.clone());
+        let owner = holder.to_owned();
+        let held = lease.run(tasks.stopping(), move |epoch, end| {
+            let (services, outside) = (services.clone(), outside.clone());
+            let relayed = services
+                .clone()
+                .relay(service, outside.clone(), epoch, end.clone());
+            let own = services.hold(service, outside, owner.clone(), end);
+            async {
+                tokio::join!(relayed, own);
+            }
+        });
+        tasks.spawn("lease", held);
+    }
+
+    /// Where the log itself is the bus there is nothing to relay.
+    async fn relay(self, service: Service, outside: Outside, epoch: u64, end: CancellationToken) {
+        if let Some(publisher) = outside.publisher {
+            let relay = Relay {
+                store: self.store(service).clone(),
+                publisher,
+                status: RelayStatus::default(),
+                recheck: relay::RECHECK,
+            };
+            relay.run(epoch, end).await;
+        }
+    }
+
+    /// What only the holder of the lease does, beside relaying.
+    async fn hold(self, service: Service, outside: Outside, owner: String, end: CancellationToken) {
         match service {
-            Service::Order => {
-                let take = Reactions::new(self, service, None, &outside);
-                let consumer = self.consumer(service, &outside, Arc::new(take));
-                tasks.spawn("order reactions", consumer.run(stop));
+            Service::Order => {}
+            Service::Inventory => self.decide_stock(outside, end).await,
+            Service::Payment => {
+                let effects = PaymentEffects {
+                    payment: self.payment.clone(),
+                    provider: outside.provider,
+                    cache: outside.cache,
+                    owner,
+                };
+                self.run_tasks(service, Arc::new(effects), end).await;
             }
-            Service::Inventory => {
-                let held = lease.run(stop, move |_, end| {
-                    services.clone().decide_stock(outside.clone(), end)
-                });
-                tasks.spawn("inventory", held);
-            }
-            Service::Payment | Service::Delivery => {
-                let take = Reactions::new(self, service, None, &outside);
-                let consumer = self.consumer(service, &outside, Arc::new(take));
-                tasks.spawn("reactions", consumer.run(stop.clone()));
-                let owner = holder.to_owned();
-                let held = lease.run(stop, move |_, end| {
-                    let (services, outside) = (services.clone(), outside.clone());
-                    services.run_tasks(service, outside, owner.clone(), end)
-                });
-                tasks.spawn("tasks", held);
+            Service::Delivery => {
+                let effects = DeliveryEffects {
+                    delivery: self.delivery.clone(),
+                    courier: outside.courier,
+                };
+                self.run_tasks(service, Arc::new(effects), end).await;
             }
         }
     }
@@ -131,26 +163,7 @@ impl Services {
         tokio::join!(consumer.run(end), decider.run());
     }
 
-    async fn run_tasks(
-        self,
-        service: Service,
-        outside: Outside,
-        owner: String,
-        end: CancellationToken,
-    ) {
-        let run: Arc<dyn RunTask> = match service {
-            Service::Payment => Arc::new(PaymentEffects {
-                payment: self.payment.clone(),
-                provider: outside.provider,
-                cache: outside.cache,
-                owner,
-            }),
-            Service::Delivery => Arc::new(DeliveryEffects {
-                delivery: self.delivery.clone(),
-                courier: outside.courier,
-            }),
-            Service::Order | Service::Inventory => return,
-        };
+    async fn run_tasks(self, service: Service, run: Arc<dyn RunTask>, end: CancellationToken) {
         let store = self.store(service).clone();
         DueRunner { store, run }.run(end).await;
     }

@@ -5,6 +5,7 @@
 //! `WAYBILL_PAYMENT_DELAY_MS` in the environment and `--set payment_delay_ms=..` as a flag. An
 //! unknown key or a bad value names itself and where it was found, before anything is opened.
 
+mod servers;
 mod settings;
 
 use std::convert::Infallible;
@@ -23,6 +24,7 @@ use crate::lease::Terms;
 use crate::payment_provider::Simulated;
 use crate::telemetry;
 
+pub use servers::{Cassandra, Kafka, Secret, Servers};
 pub use settings::{KEYS, Key, Settings};
 
 /// What everything is configured with.
@@ -30,6 +32,8 @@ pub use settings::{KEYS, Key, Settings};
 pub struct Config {
     /// Where the embedded store lives.
     pub data_dir: PathBuf,
+    /// Where the real servers are; none: everything is in the embedded store.
+    pub servers: Option<Servers>,
     /// The HTTP side.
     pub http: Http,
     /// How orders are taken.
@@ -53,6 +57,8 @@ pub struct Http {
     pub command_addr: SocketAddr,
     /// Where the query API listens.
     pub query_addr: SocketAddr,
+    /// Where the projectors listen when they are a process of their own.
+    pub projectors_addr: SocketAddr,
     /// How long a read waits for the view to have what `?after=` names.
     pub fresh_wait: Duration,
 }
@@ -146,9 +152,13 @@ impl Config {
         KEYS.iter()
             .map(|key| {
                 let value = figment.extract_inner::<Value>(key.name);
+                let value = match value.map_err(|e| describe(&figment, e))? {
+                    Value::String(text) => servers::shown(key.name, &text).into(),
+                    other => other,
+                };
                 Ok(Origin {
                     key: key.name,
-                    value: value.map_err(|e| describe(&figment, e))?,
+                    value,
                     source: found(&figment, key.name).0.unwrap_or_default(),
                     help: key.help,
                 })
@@ -209,9 +219,11 @@ impl Config {
         let lasts = within("lease_ms", settings.lease_ms, 300..=60_000)?;
         Ok(Self {
             data_dir: settings.data_dir.clone(),
+            servers: Servers::read(settings)?,
             http: Http {
                 command_addr: addr("command_addr", &settings.command_addr)?,
                 query_addr: addr("query_addr", &settings.query_addr)?,
+                projectors_addr: addr("projectors_addr", &settings.projectors_addr)?,
                 fresh_wait: ms(within("fresh_wait_ms", settings.fresh_wait_ms, 0..=60_000)?),
             },
             orders: Orders {

@@ -1,6 +1,7 @@
 //! The workers that keep the views: facts in, cells out.
 
 mod projector;
+mod router;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use infra::tasks::Tasks;
 use infra::view_store::{Table, ViewStore};
 
 pub use projector::Projector;
+pub use router::router;
 
 /// Every view. Adding one is its `project`, its schema and a line here.
 pub fn views() -> Vec<Arc<dyn View>> {

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use domain::view::Value;
-use domain::view::order_view::SCHEMA;
 use infra::http::{self, Check, Checks};
 use infra::view_store::{Table, ViewStore};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
-use uuid::Uuid;
 
 use crate::routes::get_order;
 
@@ -71,15 +68,6 @@ struct Document;
 #[async_trait]
 impl Checks for Api {
     async fn check(&self) -> Vec<Check> {
-        let nobody = [Value::Uuid(Uuid::nil())];
-        let looked = self.store.get(&SCHEMA, &self.order_view, &nobody).await;
-        vec![Check {
-            name: "view store".into(),
-            required: true,
-            ok: looked.is_ok(),
-            problem: looked
-                .err()
-                .map(|_| "the view store does not answer".into()),
-        }]
+        vec![Check::required("view store", self.store.ready().await)]
     }
 }

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::serve::stop_on_signals;
 use super::{Context, EXIT_FAILURE};
 use crate::app::{App, Ended};
+use crate::roles::Roles;
 use client::Client;
 use script::{FEWEST, Script};
 use tour::Tour;
@@ -79,7 +80,7 @@ async fn start_and(tour: Tour, client: &Client, config: Config) -> anyhow::Resul
         bail!("without a courier no order ends by itself: leave out courier = none");
     }
     let data_dir = config.data_dir.clone();
-    let app = App::build(config).await.with_context(|| {
+    let app = App::build(config, Roles::all()).await.with_context(|| {
         let command = client.command();
         format!("no pipeline is up at {command}, and none can be started here")
     })?;
@@ -88,7 +89,10 @@ async fn start_and(tour: Tour, client: &Client, config: Config) -> anyhow::Resul
         client.command(),
         data_dir.display()
     ));
-    let client = Client::new(app.command_addr(), app.query_addr())?;
+    let (Some(command), Some(query)) = (app.command_addr(), app.query_addr()) else {
+        bail!("the pipeline has no addresses");
+    };
+    let client = Client::new(command, query)?;
     let stop = tour.stop.clone();
     let toured = async {
         let result = tour.run(&client).await;

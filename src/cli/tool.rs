@@ -1,15 +1,20 @@
-//! Asking a pipeline: the process that holds the data directory, or the directory itself where
-//! nobody does.
+//! Asking a pipeline: the servers that it is on; or the process that holds the data directory, or
+//! the directory itself where nobody does.
 
 use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Context;
-use crate::app::Adapters;
+use crate::adapters::Adapters;
 use crate::control;
 use crate::tools::Request;
 
 pub async fn ask<T: DeserializeOwned>(context: &Context, request: Request) -> anyhow::Result<T> {
+    if context.config.servers.is_some() {
+        let adapters = Adapters::open(&context.config)?;
+        return read(adapters.tools().answer(request).await?);
+    }
     let data_dir = &context.config.data_dir;
     let answer = match control::ask(data_dir, &request).await? {
         Some(answer) => answer?,
@@ -25,5 +30,9 @@ pub async fn ask<T: DeserializeOwned>(context: &Context, request: Request) -> an
             adapters.tools().answer(request).await?
         }
     };
+    read(answer)
+}
+
+fn read<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
     serde_json::from_value(answer).context("the pipeline is of another version than this tool")
 }

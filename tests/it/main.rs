@@ -6,7 +6,8 @@
 //! - `architecture`, `schema`: what depends on what; contracts are files.
 //! - `cli`: the command line, as a process.
 //! - `handler`, `loops`: commands that meet, states that are stale, calls that fail.
-//! - `contract`: what every adapter of a port promises.
+//! - `servers`: each role a process of its own, on real servers.
+//! - `relay`: from a log to a topic, and what becomes of it when either is hurt.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
@@ -25,5 +26,7 @@ mod handler;
 mod http;
 mod journey;
 mod loops;
+mod relay;
 mod schema;
+mod servers;
 mod support;

@@ -38,10 +38,50 @@ macro_rules! settings {
 settings! {
     /// Where the embedded store keeps its data.
     data_dir: PathBuf = "waybill-data".into();
+    /// The Postgres server of the event stores; the database in the URL is not used.
+    postgres_url: String = "".into();
+    /// The same for the order service alone.
+    order_postgres_url: String = "".into();
+    /// The same for the inventory service alone.
+    inventory_postgres_url: String = "".into();
+    /// The same for the payment service alone.
+    payment_postgres_url: String = "".into();
+    /// The same for the delivery service alone.
+    delivery_postgres_url: String = "".into();
+    /// For `waybill migrate`: the same as a user who may create databases and roles.
+    migrate_postgres_url: String = "".into();
+    /// The Kafka brokers: host:port, separated by commas.
+    kafka_brokers: String = "".into();
+    /// Settings of librdkafka for every client, as name=value;name=value: TLS and SASL.
+    kafka_properties: String = "".into();
+    /// For `waybill migrate`: how many partitions a topic gets; set once.
+    kafka_partitions: u64 = 8;
+    /// For `waybill migrate`: how many copies of a partition there are.
+    kafka_replication: u64 = 1;
+    /// How long a consumer may be silent until another takes its partitions, in milliseconds.
+    kafka_session_ms: u64 = 10_000;
+    /// Nodes of the Cassandra cluster of the views: host:port, separated by commas.
+    cassandra_nodes: String = "".into();
+    /// The nearest Cassandra datacenter.
+    cassandra_datacenter: String = "dc1".into();
+    /// For `waybill migrate`: how many copies of a row there are in it.
+    cassandra_replication: u64 = 1;
+    /// The user of the Cassandra cluster, where it asks for one.
+    cassandra_user: String = "".into();
+    /// Its password.
+    cassandra_password: String = "".into();
+    /// The authority that signed the Cassandra nodes' certificates, a PEM file; turns TLS on.
+    cassandra_ca_file: String = "".into();
+    /// The Redis server of the cache; without one, each process has a cache of its own.
+    redis_url: String = "".into();
+    /// What the names of databases, roles, topics, groups, keyspaces and keys begin with.
+    prefix: String = "".into();
     /// Where the command API listens.
     command_addr: String = "127.0.0.1:8080".into();
     /// Where the query API listens.
     query_addr: String = "127.0.0.1:8081".into();
+    /// Where the projectors listen, for health and metrics, when they are a process of their own.
+    projectors_addr: String = "127.0.0.1:8082".into();
     /// How long a read with ?after= waits for the view, in milliseconds.
     fresh_wait_ms: u64 = 5000;
     /// How long an order may take until its delivery is requested, in milliseconds; 0 is for ever.

@@ -67,3 +67,72 @@ fn every_key_says_where_its_value_comes_from() {
     assert_eq!(of("payment_seed").value, 7);
     assert_eq!(of("courier").source, "default");
 }
+
+const SERVERS: [&str; 3] = [
+    "postgres_url=postgres://me:hidden@db:5432/postgres",
+    "kafka_brokers=kafka:9092",
+    "cassandra_nodes=cassandra:9042",
+];
+
+#[test]
+fn servers_are_set_together_or_not_at_all_and_the_missing_key_is_named() {
+    assert_eq!(load(&[]).unwrap().servers, None);
+    assert!(load(&SERVERS).unwrap().servers.is_some());
+    for missing in 0..SERVERS.len() {
+        let mut some = SERVERS.to_vec();
+        let (key, _) = some.remove(missing).split_once('=').unwrap();
+        assert_eq!(load(&some).unwrap_err().key, key);
+    }
+    let e = load(&["redis_url=redis://cache:6379"]).unwrap_err();
+    assert_eq!(e.key, "redis_url");
+}
+
+#[test]
+fn a_bad_server_names_its_key_and_repeats_no_secret() {
+    for (setting, key) in [
+        ("postgres_url=http://me:hidden@db", "postgres_url"),
+        ("payment_postgres_url=me:hidden@db", "payment_postgres_url"),
+        (
+            "cassandra_nodes=me:hidden@cassandra:9042",
+            "cassandra_nodes",
+        ),
+        ("cassandra_password=hidden", "cassandra_user"),
+        ("cassandra_user=me", "cassandra_password"),
+        ("kafka_properties=hidden", "kafka_properties"),
+        ("kafka_partitions=0", "kafka_partitions"),
+        ("redis_url=me:hidden@cache", "redis_url"),
+        ("prefix=Shop", "prefix"),
+    ] {
+        let mut settings = SERVERS.to_vec();
+        settings.push(setting);
+        let e = load(&settings).unwrap_err();
+        assert_eq!(e.key, key, "{setting}: {e}");
+        assert!(!e.to_string().contains("hidden"), "{e}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let mut set = SERVERS.to_vec();
+    set.extend([
+        "kafka_properties=security.protocol=SASL_SSL; sasl.password=hidden",
+        "cassandra_user=me",
+        "cassandra_password=hidden",
+        "redis_url=rediss://:hidden@cache:6379",
+        "order_postgres_url=postgres://db/postgres?user=me&password=hidden",
+    ]);
+    let config = load(&set).unwrap();
+    assert!(!format!("{config:?}").contains("hidden"), "{config:?}");
+    let sources = Sources {
+        file: None,
+        set: set.iter().map(|flag| (*flag).to_owned()).collect(),
+    };
+    let shown = Config::origins(&sources).unwrap();
+    let shown = serde_json::to_string(&shown).unwrap();
+    assert!(!shown.contains("hidden"), "{shown}");
+    assert!(
+        shown.contains("postgres://me:***@db:5432/postgres"),
+        "{shown}"
+    );
+    assert!(shown.contains("security.protocol=SASL_SSL"), "{shown}");
+}

@@ -1,5 +1,6 @@
 //! Health, readiness and metrics.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -42,6 +43,33 @@ pub struct Check {
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+impl Check {
+    /// Something without which nothing can be answered.
+    pub fn required<E: Display>(name: impl Into<String>, looked: Result<(), E>) -> Self {
+        Self::of(name.into(), true, looked)
+    }
+
+    /// Something whose lack only delays.
+    pub fn optional<E: Display>(name: impl Into<String>, looked: Result<(), E>) -> Self {
+        Self::of(name.into(), false, looked)
+    }
+
+    /// What exactly is wrong may name addresses and users: that is for the log.
+    fn of<E: Display>(name: String, required: bool, looked: Result<(), E>) -> Self {
+        if let Err(e) = &looked {
+            tracing::warn!(name, error = %e, "not ready");
+        }
+        Self {
+            name,
+            required,
+            ok: looked.is_ok(),
+            problem: looked
+                .err()
+                .map(|_| "is not ready; the log says why".into()),
+        }
+    }
 }
 
 /// What a role needs.

@@ -11,7 +11,7 @@ use infra::codec;
 use infra::config::Config;
 use infra::view_store::Table;
 use serde_json::Value;
-use waybill::app::Adapters;
+use waybill::adapters::Adapters;
 use waybill::control;
 use waybill::tools::Request;
 

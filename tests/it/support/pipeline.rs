@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use waybill::app::{App, Ended};
+use waybill::roles::Roles;
 use waybill::tools::{Request, Tools};
 
 use super::{Client, eventually};
@@ -53,6 +54,7 @@ impl Pipeline {
             http: Http {
                 command_addr: any_port,
                 query_addr: any_port,
+                projectors_addr: any_port,
                 fresh_wait: fast
                     .fresh_wait_ms
                     .map_or(defaults.http.fresh_wait, Duration::from_millis),
@@ -72,10 +74,10 @@ impl Pipeline {
             },
             ..defaults
         };
-        let app = App::build(config).await.unwrap();
+        let app = App::build(config, Roles::all()).await.unwrap();
         let client = Client::new(
-            format!("http://{}", app.command_addr()),
-            format!("http://{}", app.query_addr()),
+            format!("http://{}", app.command_addr().unwrap()),
+            format!("http://{}", app.query_addr().unwrap()),
         );
         let tools = app.adapters().tools();
         let orders = app.adapters().store(Service::Order).clone();

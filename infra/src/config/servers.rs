@@ -1,0 +1,368 @@
+//! Where the real servers are. All of Postgres, Kafka and Cassandra are set, or none: then
+//! everything is on the embedded store.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::Service;
+
+use super::settings::Settings;
+use crate::bus::{KafkaPlace, Topics};
+use crate::event_store::{InvalidPlace, PostgresPlace};
+use crate::view_store::{self, CassandraPlace, TlsFiles};
+
+/// The servers of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Servers {
+    /// What names of databases, roles, topics, groups, keyspaces and keys begin with.
+    pub prefix: String,
+    /// One URL a service, in the order of [`Service::ALL`].
+    pub postgres: [Secret; 4],
+    /// Where `migrate` makes databases, as a user who may; one a service.
+    pub migrate_postgres: [Secret; 4],
+    /// The brokers.
+    pub kafka: Kafka,
+    /// The cluster with the views.
+    pub cassandra: Cassandra,
+    /// The cache, where there is one.
+    pub redis: Option<Secret>,
+}
+
+/// The brokers, and how to talk to them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kafka {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// Settings of librdkafka for every client: TLS and SASL.
+    pub properties: BTreeMap<String, Secret>,
+    /// What `migrate` makes topics like.
+    pub topics: Topics,
+    /// How long a member of a group may be silent until another takes its partitions.
+    pub session: Duration,
+}
+
+/// The cluster with the views.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cassandra {
+    /// `host:port` of some nodes, separated by commas.
+    pub nodes: String,
+    /// The nearest datacenter.
+    pub datacenter: String,
+    /// Copies of each row there, when `migrate` makes the keyspace.
+    pub replication: u16,
+    /// The login, where the cluster asks for one.
+    pub login: Option<(String, Secret)>,
+    /// The authority that signed the nodes' certificates, as PEM: then the connection is by TLS.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value, for the client that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+const MASK: &str = "***";
+
+impl Servers {
+    pub(super) fn read(settings: &Settings) -> Result<Option<Self>, (&'static str, String)> {
+        let postgres = postgres(settings);
+        let set = [
+            ("postgres_url", postgres.iter().all(|url| !url.is_empty())),
+            ("kafka_brokers", !settings.kafka_brokers.is_empty()),
+            ("cassandra_nodes", !settings.cassandra_nodes.is_empty()),
+        ];
+        let prefix = prefix(&settings.prefix)?;
+        if set.iter().all(|(_, set)| !set) {
+            return match alone(settings) {
+                Some(key) => Err((
+                    key,
+                    "needs postgres_url, kafka_brokers and cassandra_nodes".into(),
+                )),
+                None => Ok(None),
+            };
+        }
+        if let Some((missing, _)) = set.iter().find(|(_, set)| !set) {
+            let together =
+                "is missing: Postgres, Kafka and Cassandra are set together or not at all";
+            return Err((missing, together.into()));
+        }
+        for (service, url) in Service::ALL.into_iter().zip(&postgres) {
+            PostgresPlace::new(url, &prefix, service)
+                .map_err(|e| invalid(settings, service, &e))?;
+        }
+        let owner = |url: &String| match settings.migrate_postgres_url.as_str() {
+            "" => Secret(url.clone()),
+            migrate => Secret(migrate.to_owned()),
+        };
+        let servers = Self {
+            prefix,
+            migrate_postgres: [0, 1, 2, 3].map(|n| owner(&postgres[n])),
+            postgres: postgres.map(Secret),
+            kafka: kafka(settings)?,
+            cassandra: cassandra(settings)?,
+            redis: redis(settings)?,
+        };
+        servers.views().map_err(|e| (key_of(&e), e.to_string()))?;
+        Ok(Some(servers))
+    }
+
+    /// Where the facts of a service are kept.
+    ///
+    /// # Errors
+    /// [`InvalidPlace`]; not for what was read from a configuration.
+    pub fn event_store(&self, service: Service) -> Result<PostgresPlace, InvalidPlace> {
+        let url = &self.postgres[service as usize];
+        PostgresPlace::new(url.reveal(), &self.prefix, service)
+    }
+
+    /// The brokers.
+    pub fn kafka_place(&self) -> KafkaPlace {
+        let Kafka {
+            brokers,
+            properties,
+            ..
+        } = &self.kafka;
+        let reveal = |(key, value): (&String, &Secret)| (key.clone(), value.0.clone());
+        KafkaPlace::new(
+            brokers,
+            &self.prefix,
+            properties.iter().map(reveal).collect(),
+        )
+    }
+}
+
+impl Servers {
+    /// Where the views are kept.
+    ///
+    /// # Errors
+    /// [`view_store::InvalidPlace`]; of what was read from a configuration only a certificate may
+    /// have become unreadable.
+    pub fn views(&self) -> Result<CassandraPlace, view_store::InvalidPlace> {
+        let Cassandra {
+            nodes,
+            datacenter,
+            login,
+            ca_file,
+            ..
+        } = &self.cassandra;
+        let mut place = CassandraPlace::new(nodes, &self.prefix)?.with_datacenter(datacenter)?;
+        if let Some((user, password)) = login {
+            place = place.with_login(user, password.reveal());
+        }
+        match ca_file {
+            Some(ca) => place.with_tls(TlsFiles { ca, client: None }),
+            None => Ok(place),
+        }
+    }
+}
+
+fn postgres(settings: &Settings) -> [String; 4] {
+    let own = [
+        &settings.order_postgres_url,
+        &settings.inventory_postgres_url,
+        &settings.payment_postgres_url,
+        &settings.delivery_postgres_url,
+    ];
+    own.map(|own| {
+        if own.is_empty() {
+            &settings.postgres_url
+        } else {
+            own
+        }
+        .clone()
+    })
+}
+
+/// A key that means nothing without servers.
+fn alone(settings: &Settings) -> Option<&'static str> {
+    let keys = [
+        ("postgres_url", &settings.postgres_url),
+        ("order_postgres_url", &settings.order_postgres_url),
+        ("inventory_postgres_url", &settings.inventory_postgres_url),
+        ("payment_postgres_url", &settings.payment_postgres_url),
+        ("delivery_postgres_url", &settings.delivery_postgres_url),
+        ("migrate_postgres_url", &settings.migrate_postgres_url),
+        ("redis_url", &settings.redis_url),
+    ];
+    keys.into_iter()
+        .find(|(_, value)| !value.is_empty())
+        .map(|(key, _)| key)
+}
+
+fn invalid(settings: &Settings, service: Service, e: &InvalidPlace) -> (&'static str, String) {
+    let (key, own) = match service {
+        Service::Order => ("order_postgres_url", &settings.order_postgres_url),
+        Service::Inventory => ("inventory_postgres_url", &settings.inventory_postgres_url),
+        Service::Payment => ("payment_postgres_url", &settings.payment_postgres_url),
+        Service::Delivery => ("delivery_postgres_url", &settings.delivery_postgres_url),
+    };
+    let key = if own.is_empty() { "postgres_url" } else { key };
+    (key, e.to_string())
+}
+
+fn prefix(prefix: &str) -> Result<String, (&'static str, String)> {
+    let mut letters = prefix.bytes();
+    let begins = letters.next().is_none_or(|b| b.is_ascii_lowercase());
+    let goes_on = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if begins && letters.all(goes_on) && prefix.len() <= 16 {
+        return Ok(prefix.to_owned());
+    }
+    Err((
+        "prefix",
+        format!("'{prefix}' does not match [a-z][a-z0-9_]{{0,15}}"),
+    ))
+}
+
+fn kafka(settings: &Settings) -> Result<Kafka, (&'static str, String)> {
+    let mut properties = BTreeMap::new();
+    for pair in settings.kafka_properties.split(';').map(str::trim) {
+        match pair.split_once('=') {
+            Some((key, value)) => {
+                properties.insert(key.trim().to_owned(), Secret(value.trim().to_owned()));
+            }
+            None if pair.is_empty() => {}
+            None => {
+                let message = "is not of the form name=value;name=value";
+                return Err(("kafka_properties", message.into()));
+            }
+        }
+    }
+    let count = |key, value: u64, most: u64| match i32::try_from(value) {
+        Ok(count) if (1..=most).contains(&value) => Ok(count),
+        _ => Err((key, format!("{value} is not between 1 and {most}"))),
+    };
+    Ok(Kafka {
+        brokers: settings.kafka_brokers.clone(),
+        properties,
+        topics: Topics {
+            partitions: count("kafka_partitions", settings.kafka_partitions, 1000)?,
+            replication: count("kafka_replication", settings.kafka_replication, 100)?,
+        },
+        session: match settings.kafka_session_ms {
+            ms @ 500..=300_000 => Duration::from_millis(ms),
+            ms => {
+                let message = format!("{ms} is not between 500 and 300000");
+                return Err(("kafka_session_ms", message));
+            }
+        },
+    })
+}
+
+fn cassandra(settings: &Settings) -> Result<Cassandra, (&'static str, String)> {
+    let login = match (&*settings.cassandra_user, &*settings.cassandra_password) {
+        ("", "") => None,
+        ("", _) => {
+            return Err((
+                "cassandra_user",
+                "is missing beside cassandra_password".into(),
+            ));
+        }
+        (_, "") => {
+            return Err((
+                "cassandra_password",
+                "is missing beside cassandra_user".into(),
+            ));
+        }
+        (user, password) => Some((user.to_owned(), Secret(password.to_owned()))),
+    };
+    let replication = settings.cassandra_replication;
+    let ca_file = &settings.cassandra_ca_file;
+    Ok(Cassandra {
+        nodes: settings.cassandra_nodes.clone(),
+        datacenter: settings.cassandra_datacenter.clone(),
+        replication: match u16::try_from(replication) {
+            Ok(copies @ 1..=100) => copies,
+            _ => {
+                let message = format!("{replication} is not between 1 and 100");
+                return Err(("cassandra_replication", message));
+            }
+        },
+        login,
+        ca_file: (!ca_file.is_empty()).then(|| ca_file.into()),
+    })
+}
+
+fn key_of(e: &view_store::InvalidPlace) -> &'static str {
+    use view_store::InvalidPlace::{Datacenter, Nodes, Prefix, Tls};
+    match e {
+        Nodes => "cassandra_nodes",
+        Prefix => "prefix",
+        Datacenter(_) => "cassandra_datacenter",
+        Tls(_) => "cassandra_ca_file",
+    }
+}
+
+fn redis(settings: &Settings) -> Result<Option<Secret>, (&'static str, String)> {
+    let url = &settings.redis_url;
+    let known = ["redis://", "rediss://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    match url.as_str() {
+        "" => Ok(None),
+        _ if known => Ok(Some(Secret(url.clone()))),
+        _ => Err(("redis_url", "is not a URL such as redis://host:6379".into())),
+    }
+}
+
+/// What may be shown of the value of `key`: without passwords.
+pub(super) fn shown(key: &str, value: &str) -> String {
+    match key {
+        _ if value.is_empty() => String::new(),
+        "cassandra_password" => MASK.to_owned(),
+        "kafka_properties" => masked_properties(value),
+        _ if key.ends_with("_url") => masked_url(value),
+        _ => value.to_owned(),
+    }
+}
+
+/// Names stay, and values that cannot be secret.
+fn masked_properties(properties: &str) -> String {
+    let mask = |pair: &str| match pair.split_once('=') {
+        Some((name, value)) if OPEN.contains(&name.trim()) => format!("{}={value}", name.trim()),
+        Some((name, _)) => format!("{}={MASK}", name.trim()),
+        None => MASK.to_owned(),
+    };
+    properties
+        .split(';')
+        .map(mask)
+        .collect::<Vec<_>>()
+        .join(";")
+}
+
+/// Settings of librdkafka that hold no secrets.
+const OPEN: [&str; 4] = [
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "ssl.ca.location",
+];
+
+fn masked_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return MASK.to_owned();
+    };
+    // Passwords are also given as parameters.
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    let Some((login, place)) = rest.rsplit_once('@') else {
+        return format!("{scheme}://{rest}");
+    };
+    let user = login.split_once(':').map(|(user, _)| user);
+    match user {
+        Some(user) => format!("{scheme}://{user}:{MASK}@{place}"),
+        None => format!("{scheme}://{login}@{place}"),
+    }
+}

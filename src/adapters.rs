@@ -1,0 +1,143 @@
+//! The adapters of all ports, chosen once, from the configuration.
+
+use std::sync::Arc;
+
+use command_api::{Outside, Services};
+use domain::Service;
+use infra::bus::{Bus, FeedBus, KafkaBus, KafkaPublisher, Membership};
+use infra::cache::{InvalidRedisUrl, LocalCache, RedisCache};
+use infra::config::{Config, Courier, Servers};
+use infra::courier::{self, NoCourier, SimulatedCourier};
+use infra::event_store::{
+    Database, DatabaseError, EmbeddedEventStore, EventStore, InvalidPlace, ParkedRows,
+    PostgresEventStore,
+};
+use infra::payment_provider::SimulatedProvider;
+use infra::view_store::{self, CassandraViewStore, EmbeddedViewStore, ViewStore};
+
+use crate::tools::Tools;
+
+/// One adapter a port.
+#[derive(Clone)]
+pub struct Adapters {
+    pub(crate) services: Services,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) views: Arc<dyn ViewStore>,
+    /// Where the projectors park what they cannot read.
+    pub(crate) unprojected: Arc<dyn ParkedRows>,
+    pub(crate) outside: Outside,
+    /// The folder that this process holds, where everything is in it.
+    pub(crate) folder: Option<Arc<Database>>,
+}
+
+/// Why there are no adapters.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be opened.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A setting for Postgres that is none.
+    #[error("postgres_url {0}")]
+    Postgres(#[from] InvalidPlace),
+    /// A setting for Cassandra that is none, or no longer one.
+    #[error("cassandra: {0}")]
+    Cassandra(#[from] view_store::InvalidPlace),
+    /// A setting for Redis that is none.
+    #[error("redis_url {0}")]
+    Redis(#[from] InvalidRedisUrl),
+}
+
+impl Adapters {
+    /// Opens the data directory, or the way to the servers. These are reached when they are first
+    /// needed: that one of them is down keeps nothing from starting.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the directory is then as it was.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        match &config.servers {
+            None => Self::embedded(config),
+            Some(servers) => Self::on(servers, config),
+        }
+    }
+
+    fn embedded(config: &Config) -> Result<Self, OpenError> {
+        let database = Database::open(&config.data_dir)?;
+        let stores = Service::ALL.map(|service| {
+            let store = EmbeddedEventStore::new(database.clone(), service);
+            Arc::new(store) as Arc<dyn EventStore>
+        });
+        let bus: Arc<dyn Bus> = Arc::new(FeedBus::new(stores.to_vec()));
+        Ok(Self {
+            services: Services::new(stores),
+            views: Arc::new(EmbeddedViewStore::new(database.clone())),
+            unprojected: Arc::new(EmbeddedEventStore::new(database.clone(), Service::Order)),
+            outside: Outside {
+                bus: bus.clone(),
+                publisher: None,
+                cache: Arc::new(LocalCache::new()),
+                provider: Arc::new(SimulatedProvider::new(config.payment.clone())),
+                courier: courier_of(config),
+            },
+            bus,
+            folder: Some(database),
+        })
+    }
+
+    /// On servers, as roles that may be processes of their own.
+    fn on(servers: &Servers, config: &Config) -> Result<Self, OpenError> {
+        let place = |service| servers.event_store(service);
+        let store = |place| Arc::new(PostgresEventStore::new(&place)) as Arc<dyn EventStore>;
+        let stores = [
+            store(place(Service::Order)?),
+            store(place(Service::Inventory)?),
+            store(place(Service::Payment)?),
+            store(place(Service::Delivery)?),
+        ];
+        let kafka = servers.kafka_place();
+        let membership = Membership {
+            session_timeout: servers.kafka.session,
+            ..Membership::default()
+        };
+        let bus: Arc<dyn Bus> = Arc::new(KafkaBus::new(kafka.clone(), membership));
+        let views = CassandraViewStore::new(&servers.views()?);
+        Ok(Self {
+            services: Services::new(stores),
+            unprojected: Arc::new(views.clone()),
+            views: Arc::new(views),
+            outside: Outside {
+                bus: bus.clone(),
+                publisher: Some(Arc::new(KafkaPublisher::new(kafka))),
+                cache: match &servers.redis {
+                    Some(url) => Arc::new(RedisCache::new(url.reveal(), &servers.prefix)?),
+                    None => Arc::new(LocalCache::new()),
+                },
+                provider: Arc::new(SimulatedProvider::new(config.payment.clone())),
+                courier: courier_of(config),
+            },
+            bus,
+            folder: None,
+        })
+    }
+
+    /// The event store of a service.
+    pub fn store(&self, service: Service) -> &Arc<dyn EventStore> {
+        self.services.store(service)
+    }
+
+    /// The view store.
+    pub fn views(&self) -> &Arc<dyn ViewStore> {
+        &self.views
+    }
+
+    /// What an operator can ask.
+    pub fn tools(&self) -> Tools {
+        Tools::new(self.services.clone(), self.bus.clone())
+    }
+}
+
+fn courier_of(config: &Config) -> Arc<dyn courier::Courier> {
+    match config.courier {
+        Courier::Simulated(steps) => Arc::new(SimulatedCourier::new(steps)),
+        Courier::None => Arc::new(NoCourier),
+    }
+}
