@@ -10,6 +10,7 @@ mod settings;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -176,13 +177,6 @@ impl Config {
                 )
             })
         };
-        let within = |key, value: u64, range: std::ops::RangeInclusive<u64>| {
-            if range.contains(&value) {
-                return Ok(value);
-            }
-            let (min, max) = range.into_inner();
-            Err((key, format!("{value} is not between {min} and {max}")))
-        };
         if settings.payment_provider != "simulated" {
             let known = format!("'{}' is not one of: simulated", settings.payment_provider);
             return Err(("payment_provider", known));
@@ -252,6 +246,18 @@ impl Config {
             log: settings.log.clone(),
         })
     }
+}
+
+fn within(
+    key: &'static str,
+    value: u64,
+    range: RangeInclusive<u64>,
+) -> Result<u64, (&'static str, String)> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let (min, max) = range.into_inner();
+    Err((key, format!("{value} is not between {min} and {max}")))
 }
 
 /// The file that is read where it exists.

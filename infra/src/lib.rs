@@ -37,6 +37,7 @@ pub mod ids;
 pub mod lease;
 mod origin;
 pub mod payment_provider;
+mod prefix;
 pub mod relay;
 pub mod tasks;
 pub mod telemetry;

@@ -68,3 +68,13 @@ impl Tasks {
         timeout(limit, self.tracker.wait()).await.is_ok()
     }
 }
+
+/// Runs what an adapter needs of itself, such as its connections. A drain waits for the work that
+/// uses the adapter, so this is not part of what it waits for: it ends with the adapter.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ends with the adapter, not with a drain"
+)]
+pub(crate) fn in_background(work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(work);
+}

@@ -9,8 +9,10 @@ use std::time::Duration;
 use domain::Service;
 
 use super::settings::Settings;
+use super::within;
 use crate::bus::{KafkaPlace, Topics};
 use crate::event_store::{InvalidPlace, PostgresPlace};
+use crate::prefix::is_prefix;
 use crate::view_store::{self, CassandraPlace, TlsFiles};
 
 /// The servers of a pipeline.
@@ -143,9 +145,7 @@ impl Servers {
             properties.iter().map(reveal).collect(),
         )
     }
-}
 
-impl Servers {
     /// Where the views are kept.
     ///
     /// # Errors
@@ -170,55 +170,45 @@ impl Servers {
     }
 }
 
+/// The keys of one service each, in the order of [`Service::ALL`].
+fn own_urls(settings: &Settings) -> [(&'static str, &String); 4] {
+    [
+        ("order_postgres_url", &settings.order_postgres_url),
+        ("inventory_postgres_url", &settings.inventory_postgres_url),
+        ("payment_postgres_url", &settings.payment_postgres_url),
+        ("delivery_postgres_url", &settings.delivery_postgres_url),
+    ]
+}
+
 fn postgres(settings: &Settings) -> [String; 4] {
-    let own = [
-        &settings.order_postgres_url,
-        &settings.inventory_postgres_url,
-        &settings.payment_postgres_url,
-        &settings.delivery_postgres_url,
-    ];
-    own.map(|own| {
-        if own.is_empty() {
-            &settings.postgres_url
-        } else {
-            own
-        }
-        .clone()
+    own_urls(settings).map(|(_, own)| match own.as_str() {
+        "" => settings.postgres_url.clone(),
+        own => own.to_owned(),
     })
 }
 
 /// A key that means nothing without servers.
 fn alone(settings: &Settings) -> Option<&'static str> {
-    let keys = [
-        ("postgres_url", &settings.postgres_url),
-        ("order_postgres_url", &settings.order_postgres_url),
-        ("inventory_postgres_url", &settings.inventory_postgres_url),
-        ("payment_postgres_url", &settings.payment_postgres_url),
-        ("delivery_postgres_url", &settings.delivery_postgres_url),
+    let others = [
         ("migrate_postgres_url", &settings.migrate_postgres_url),
         ("redis_url", &settings.redis_url),
     ];
-    keys.into_iter()
+    [("postgres_url", &settings.postgres_url)]
+        .into_iter()
+        .chain(own_urls(settings))
+        .chain(others)
         .find(|(_, value)| !value.is_empty())
         .map(|(key, _)| key)
 }
 
 fn invalid(settings: &Settings, service: Service, e: &InvalidPlace) -> (&'static str, String) {
-    let (key, own) = match service {
-        Service::Order => ("order_postgres_url", &settings.order_postgres_url),
-        Service::Inventory => ("inventory_postgres_url", &settings.inventory_postgres_url),
-        Service::Payment => ("payment_postgres_url", &settings.payment_postgres_url),
-        Service::Delivery => ("delivery_postgres_url", &settings.delivery_postgres_url),
-    };
+    let (key, own) = own_urls(settings)[service as usize];
     let key = if own.is_empty() { "postgres_url" } else { key };
     (key, e.to_string())
 }
 
 fn prefix(prefix: &str) -> Result<String, (&'static str, String)> {
-    let mut letters = prefix.bytes();
-    let begins = letters.next().is_none_or(|b| b.is_ascii_lowercase());
-    let goes_on = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    if begins && letters.all(goes_on) && prefix.len() <= 16 {
+    if is_prefix(prefix) {
         return Ok(prefix.to_owned());
     }
     Err((
@@ -241,9 +231,9 @@ fn kafka(settings: &Settings) -> Result<Kafka, (&'static str, String)> {
             }
         }
     }
-    let count = |key, value: u64, most: u64| match i32::try_from(value) {
-        Ok(count) if (1..=most).contains(&value) => Ok(count),
-        _ => Err((key, format!("{value} is not between 1 and {most}"))),
+    let count = |key, value, most| {
+        let count = within(key, value, 1..=most)?;
+        Ok(i32::try_from(count).unwrap_or(i32::MAX))
     };
     Ok(Kafka {
         brokers: settings.kafka_brokers.clone(),
@@ -252,13 +242,11 @@ fn kafka(settings: &Settings) -> Result<Kafka, (&'static str, String)> {
             partitions: count("kafka_partitions", settings.kafka_partitions, 1000)?,
             replication: count("kafka_replication", settings.kafka_replication, 100)?,
         },
-        session: match settings.kafka_session_ms {
-            ms @ 500..=300_000 => Duration::from_millis(ms),
-            ms => {
-                let message = format!("{ms} is not between 500 and 300000");
-                return Err(("kafka_session_ms", message));
-            }
-        },
+        session: Duration::from_millis(within(
+            "kafka_session_ms",
+            settings.kafka_session_ms,
+            500..=300_000,
+        )?),
     })
 }
 
@@ -279,18 +267,16 @@ fn cassandra(settings: &Settings) -> Result<Cassandra, (&'static str, String)> {
         }
         (user, password) => Some((user.to_owned(), Secret(password.to_owned()))),
     };
-    let replication = settings.cassandra_replication;
+    let copies = within(
+        "cassandra_replication",
+        settings.cassandra_replication,
+        1..=100,
+    )?;
     let ca_file = &settings.cassandra_ca_file;
     Ok(Cassandra {
         nodes: settings.cassandra_nodes.clone(),
         datacenter: settings.cassandra_datacenter.clone(),
-        replication: match u16::try_from(replication) {
-            Ok(copies @ 1..=100) => copies,
-            _ => {
-                let message = format!("{replication} is not between 1 and 100");
-                return Err(("cassandra_replication", message));
-            }
-        },
+        replication: u16::try_from(copies).unwrap_or(u16::MAX),
         login,
         ca_file: (!ca_file.is_empty()).then(|| ca_file.into()),
     })

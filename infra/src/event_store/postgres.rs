@@ -39,6 +39,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::{EventStore, StoreError};
+use crate::tasks::in_background;
 use errors::{is_lost, store_error};
 use values::{Micros, number};
 use writer::Writer;
@@ -129,16 +130,6 @@ impl fmt::Debug for PostgresEventStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgresEventStore({})", self.shared.service)
     }
-}
-
-/// A drain waits for the work that appends, and that work needs these tasks: they are not part of
-/// what it waits for, and end with the store.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "ends with the store, not with a drain"
-)]
-fn in_background(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(work);
 }
 
 /// Wakes readers of this process when another one has appended.

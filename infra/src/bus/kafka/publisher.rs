@@ -61,7 +61,7 @@ impl KafkaPublisher {
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "error");
         let asked = tokio::task::spawn_blocking(move || {
-            let consumer: BaseConsumer = client.create().map_err(unavailable)?;
+            let consumer: BaseConsumer = client.create().map_err(BusError::from)?;
             question(&consumer)
         });
         asked.await.map_err(|e| BusError(e.to_string()))?
@@ -111,7 +111,7 @@ impl Publisher for KafkaPublisher {
             .set("message.max.bytes", MAX_RECORD_BYTES)
             .set("queue.buffering.max.kbytes", WAITING_KIB);
         Ok(Box::new(KafkaSession {
-            producer: Some(client.create().map_err(unavailable)?),
+            producer: Some(client.create().map_err(BusError::from)?),
             topic: self.topic(service),
         }))
     }
@@ -161,7 +161,7 @@ fn acknowledged<T, E>(
             partition: at.partition,
             offset: Some(at.offset).filter(|offset| *offset >= 0),
         }),
-        Ok(Err((e, _))) => Err(unavailable(e)),
+        Ok(Err((e, _))) => Err(e.into()),
         Err(_) => Err(BusError("the producer was closed".to_owned())),
     }
 }
@@ -176,7 +176,7 @@ fn refused(e: &KafkaError) -> Refused {
 
 fn ends_of(consumer: &BaseConsumer, topic: &str) -> Result<Option<BTreeMap<i32, Ends>>, BusError> {
     let metadata = consumer.fetch_metadata(Some(topic), WITHIN);
-    let metadata = metadata.map_err(unavailable)?;
+    let metadata = metadata.map_err(BusError::from)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let Some(found) = found else {
         return Ok(None);
@@ -190,7 +190,7 @@ fn ends_of(consumer: &BaseConsumer, topic: &str) -> Result<Option<BTreeMap<i32, 
     }
     let ends = found.partitions().iter().map(|partition| {
         let marks = consumer.fetch_watermarks(topic, partition.id(), WITHIN);
-        let (low, high) = marks.map_err(unavailable)?;
+        let (low, high) = marks.map_err(BusError::from)?;
         Ok((partition.id(), Ends { low, high }))
     });
     ends.collect::<Result<_, _>>().map(Some)
@@ -211,13 +211,13 @@ fn read(
     let mut at = TopicPartitionList::new();
     at.add_partition_offset(topic, partition, Offset::Offset(from))
         .and_then(|()| consumer.assign(&at))
-        .map_err(unavailable)?;
+        .map_err(BusError::from)?;
     let until = Instant::now() + WITHIN;
     while Instant::now() < until {
         let Some(message) = consumer.poll(LOOK) else {
             continue;
         };
-        let message = message.map_err(unavailable)?;
+        let message = message.map_err(BusError::from)?;
         // What was fetched for the partition before this one.
         if message.partition() != partition {
             continue;
@@ -250,8 +250,4 @@ fn published(message: &impl Message) -> Option<Published> {
         position: std::str::from_utf8(&position).ok()?.parse().ok()?,
         time: header("ce_time").and_then(|(_, time)| String::from_utf8(time.into()).ok()),
     })
-}
-
-fn unavailable(e: KafkaError) -> BusError {
-    BusError(e.to_string())
 }

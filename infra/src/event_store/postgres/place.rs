@@ -7,6 +7,8 @@ use domain::Service;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::prefix::is_prefix;
+
 /// How long to wait for somebody else's lock before giving up.
 const LOCK_TIMEOUT: &str = "2s";
 
@@ -38,10 +40,7 @@ impl PostgresPlace {
     /// # Errors
     /// [`InvalidPlace`]
     pub fn new(url: &str, prefix: &str, service: Service) -> Result<Self, InvalidPlace> {
-        let mut letters = prefix.bytes();
-        let begins = letters.next().is_none_or(|b| b.is_ascii_lowercase());
-        let goes_on = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        if !begins || !letters.all(goes_on) || prefix.len() > 16 {
+        if !is_prefix(prefix) {
             return Err(InvalidPlace::Prefix);
         }
         Ok(Self {

@@ -15,8 +15,8 @@ use super::append::{self, Answer};
 use super::batch::{self, BATCH, Prepared, Request, TaskRow};
 use super::columns::bind_tasks;
 use super::errors::{Trouble, store_error};
-use super::in_background;
 use crate::event_store::{Append, AppendError, DueRow, StoreError};
+use crate::tasks::in_background;
 
 /// Requests that may wait; one more is refused as overload. Twice what the HTTP side lets in, so
 /// that the process's own work finds room beside it.

@@ -4,7 +4,6 @@
 //! last attempt failed. Once it is open, the driver keeps it: lost connections are made again, and
 //! nodes come and go.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::REQUEST;
 use super::place::CassandraPlace;
 use super::unavailable::Unavailable;
+use crate::tasks::in_background;
 
 /// How long one attempt to open the session may take.
 const OPEN: Duration = Duration::from_secs(10);
@@ -90,14 +90,4 @@ async fn open(place: CassandraPlace, state: watch::Sender<State>) {
             () = state.closed() => return,
         }
     }
-}
-
-/// A drain waits for the work that writes views, and that work needs the session: opening it is
-/// not part of what a drain waits for, and ends with the store.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "ends with the store, not with a drain"
-)]
-fn in_background(work: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(work);
 }

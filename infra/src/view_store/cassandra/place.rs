@@ -15,6 +15,7 @@ use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::statement::{Consistency, SerialConsistency};
 
 use super::REQUEST;
+use crate::prefix::is_prefix;
 
 /// The port of nodes that name none.
 const PORT: u16 = 9042;
@@ -69,10 +70,7 @@ impl CassandraPlace {
     /// # Errors
     /// [`InvalidPlace`]
     pub fn new(nodes: &str, prefix: &str) -> Result<Self, InvalidPlace> {
-        let mut letters = prefix.bytes();
-        let begins = letters.next().is_none_or(|b| b.is_ascii_lowercase());
-        let goes_on = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        if !begins || !letters.all(goes_on) || prefix.len() > 16 {
+        if !is_prefix(prefix) {
             return Err(InvalidPlace::Prefix);
         }
         let parsed = nodes.split(',').map(|one| node(one.trim()));
