@@ -1,7 +1,7 @@
 //! Makes the keyspace and its tables, and adds columns that are new.
 //!
-//! Safe to repeat. Changes of a schema are to be made in one place: of two that add to one
-//! keyspace at a time over different nodes, one may fail, and is repeated.
+//! Safe to repeat, and repeated by itself where the cluster refuses: of two that change one keyspace
+//! at a time, one may find what the other has begun, and neither see nor make it for a moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::view::{Schema, order_view};
 use scylla::client::session::Session;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::cql::idempotent;
 use super::parked;
@@ -37,6 +37,10 @@ const TABLES: &[(&str, &str, Option<&Schema>)] = &[
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long one change may take: all nodes have to learn of it.
 const CHANGE: Duration = Duration::from_secs(30);
+/// How often it is begun: somebody else's change takes the cluster less than a second.
+const TRIES: u32 = 5;
+/// How long to wait for somebody else's change.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,24 +114,41 @@ pub async fn migrate_keyspace(
     place: &CassandraPlace,
     replication: u16,
 ) -> Result<Migrated, MigrateError> {
-    let keyspace = place.keyspace();
     let session = connect(place).await?;
     enough_nodes(&session, place, replication)?;
-    let created = make_keyspace(&session, place, replication).await?;
-    let used = session.use_keyspace(&keyspace, false).await;
-    used.map_err(failed(&format!("use the keyspace {keyspace}")))?;
     let mut migrated = Migrated {
-        keyspace,
-        created,
+        keyspace: place.keyspace(),
+        created: false,
         tables: vec![],
         columns: vec![],
     };
+    let mut tries = 1;
+    loop {
+        match make(&session, place, replication, &mut migrated).await {
+            Err(MigrateError::Failed { .. }) if tries < TRIES => sleep(AGAIN).await,
+            made => return made.map(|()| migrated),
+        }
+        tries += 1;
+    }
+}
+
+/// Makes what is missing, and adds it to `migrated`.
+async fn make(
+    session: &Session,
+    place: &CassandraPlace,
+    replication: u16,
+    migrated: &mut Migrated,
+) -> Result<(), MigrateError> {
+    migrated.created |= make_keyspace(session, place, replication).await?;
+    let keyspace = &migrated.keyspace;
+    let used = session.use_keyspace(keyspace, false).await;
+    used.map_err(failed(&format!("use the keyspace {keyspace}")))?;
     for (name, file, schema) in TABLES {
-        make_table(&session, name, file, *schema, &mut migrated).await?;
+        make_table(session, name, file, *schema, migrated).await?;
     }
     let agreed = session.await_schema_agreement().await;
     agreed.map_err(failed("have all nodes agree on the schema"))?;
-    Ok(migrated)
+    Ok(())
 }
 
 async fn connect(place: &CassandraPlace) -> Result<Session, MigrateError> {
