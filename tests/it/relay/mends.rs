@@ -99,7 +99,7 @@ async fn a_log_that_was_restored_from_a_backup_stops_the_relay() {
     let Some(mut given) = Given::start().await else {
         return;
     };
-    batch(&given, 100).await;
+    batch(&given, 400).await;
     let relay = given.run().await;
     given.relayed().await;
     relay.end().await;
@@ -107,7 +107,7 @@ async fn a_log_that_was_restored_from_a_backup_stops_the_relay() {
         return;
     };
     // Its first facts are others, so neither what is short nor what went on unlike is missed.
-    for (count, stored) in [(50, "the log has nothing"), (100, "the log has payment-")] {
+    for (count, stored) in [(10, "the log has nothing"), (390, "the log has payment-")] {
         batch(&restored, count).await;
         given.store = restored.store.clone();
         let relay = given.run().await;
