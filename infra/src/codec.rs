@@ -1,19 +1,25 @@
 //! Bytes to facts and back, for the store, the bus and the tools alike.
 //!
 //! A payload is one JSON object that names itself (`{"type":"order.created", ..}`); the metadata
-//! is a flat JSON object of strings. Readers ignore fields that they do not know; a name or a
+//! is a flat JSON object of strings. Facts are written in the version of [`VERSIONS`] and read in
+//! every version that was ever published. Readers ignore fields that they do not know; a name or a
 //! version that they do not know is [`Unreadable::Unknown`], which parks its key.
 
 mod metadata;
+mod upcast;
 mod versions;
+
+use std::borrow::Cow;
 
 use domain::{Category, Fact, FactId, Recorded, delivery, inventory, order, payment};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::event_store::{NewFact, StoredFact};
 use metadata::Metadata;
 
+pub use upcast::{STEPS, Step, knows};
 pub use versions::{VERSIONS, version_of};
 
 /// Why a stored fact cannot be read.
@@ -81,31 +87,11 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 /// # Errors
 /// [`Unreadable`]
 pub fn decode(stored: &StoredFact) -> Result<Recorded, Unreadable> {
-    if version_of(&stored.name) != Some(stored.version.as_str()) {
-        return Err(Unreadable::Unknown {
-            name: stored.name.clone(),
-            version: stored.version.clone(),
-        });
-    }
-    let broken = |e: serde_json::Error| Unreadable::Broken(e.to_string());
-    let payload = &stored.payload;
-    let fact: Fact = match stored.id.stream.category {
-        Category::Order => serde_json::from_slice::<order::Event>(payload)
-            .map_err(broken)?
-            .into(),
-        Category::Reservation => serde_json::from_slice::<inventory::reservation::Event>(payload)
-            .map_err(broken)?
-            .into(),
-        Category::Stock => serde_json::from_slice::<inventory::stock::Event>(payload)
-            .map_err(broken)?
-            .into(),
-        Category::Payment => serde_json::from_slice::<payment::Event>(payload)
-            .map_err(broken)?
-            .into(),
-        Category::Delivery => serde_json::from_slice::<delivery::Event>(payload)
-            .map_err(broken)?
-            .into(),
+    let payload: Cow<'_, [u8]> = match version_of(&stored.name) {
+        Some(version) if version == stored.version => Cow::Borrowed(&stored.payload),
+        _ => Cow::Owned(upcast::to_current(stored)?),
     };
+    let fact = fact_of(stored.id.stream.category, &payload)?;
     if fact.name() != stored.name {
         let names = format!(
             "it is stored as {} and calls itself {}",
@@ -116,6 +102,25 @@ pub fn decode(stored: &StoredFact) -> Result<Recorded, Unreadable> {
     }
     let metadata: Metadata = serde_json::from_slice(&stored.metadata).map_err(broken)?;
     metadata.recorded(stored.id.clone(), stored.position, fact)
+}
+
+/// The fact of a payload of today's version, in a stream of `category`.
+fn fact_of(category: Category, payload: &[u8]) -> Result<Fact, Unreadable> {
+    Ok(match category {
+        Category::Order => read::<order::Event>(payload)?.into(),
+        Category::Reservation => read::<inventory::reservation::Event>(payload)?.into(),
+        Category::Stock => read::<inventory::stock::Event>(payload)?.into(),
+        Category::Payment => read::<payment::Event>(payload)?.into(),
+        Category::Delivery => read::<delivery::Event>(payload)?.into(),
+    })
+}
+
+fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(payload).map_err(broken)
+}
+
+fn broken(e: serde_json::Error) -> Unreadable {
+    Unreadable::Broken(e.to_string())
 }
 
 /// The key that a fact is published and consumed under: the order id, or for stock facts the SKU.

@@ -30,6 +30,18 @@ const METADATA: [(&str, &str); 9] = [
 
 /// Marks a record that was published again by `waybill replay`.
 pub const REPLAY: &str = "ce_replay";
+/// The headers that a dead letter has beside those of its record: where it came from, which group
+/// could not take it, and why.
+pub const DEAD_LETTER: [&str; 8] = [
+    "dlq-topic",
+    "dlq-partition",
+    "dlq-offset",
+    "dlq-group",
+    "dlq-class",
+    "dlq-reason",
+    "dlq-attempts",
+    "dlq-parked-at",
+];
 
 /// The record of a fact.
 ///

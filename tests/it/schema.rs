@@ -1,4 +1,11 @@
 //! Contracts are files: what the code says and what `schemas/` says is the same.
+//!
+//! - `events`: the JSON schema of every version of every fact; `random`: facts made up from these.
+//! - `topics`: the AsyncAPI document, and what stands beside a fact's payload.
+
+mod events;
+mod random;
+mod topics;
 
 use std::path::Path;
 

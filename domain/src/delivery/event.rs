@@ -18,7 +18,8 @@ pub enum Event {
     Assigned {
         /// The delivery.
         delivery_id: DeliveryId,
-        /// Who.
+        /// Who. The one thing in any fact that is about a person stands in an object of its own.
+        #[serde(rename = "driver", with = "driver")]
         driver_name: DriverName,
         /// When.
         estimated_delivery_time: Timestamp,
@@ -61,6 +62,26 @@ pub enum Event {
     /// It could not be called off any more.
     #[serde(rename = "delivery.cancellation-refused")]
     CancellationRefused {},
+}
+
+/// The driver, `{"name": ..}`.
+mod driver {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::values::DriverName;
+
+    #[derive(Serialize, Deserialize)]
+    struct Driver<N> {
+        name: N,
+    }
+
+    pub fn serialize<S: Serializer>(name: &DriverName, to: S) -> Result<S::Ok, S::Error> {
+        Driver { name }.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DriverName, D::Error> {
+        Ok(Driver::deserialize(from)?.name)
+    }
 }
 
 event_names!(Event {

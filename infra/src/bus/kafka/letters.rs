@@ -11,7 +11,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use super::KafkaBus;
 use super::member::Quiet;
 use crate::bus::{BusError, Delivered};
-use crate::envelope;
+use crate::envelope::{self, DEAD_LETTER};
 use crate::event_store::ParkedRow;
 
 /// How long the brokers may take to have it. Who waits for it tries again.
@@ -34,7 +34,7 @@ pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Res
         let value = Some(value.as_ref());
         headers = headers.insert(Header { key, value });
     }
-    for (key, value) in why(bus, record, row) {
+    for (key, value) in DEAD_LETTER.into_iter().zip(why(bus, record, row)) {
         let value = Some(&value);
         headers = headers.insert(Header { key, value });
     }
@@ -50,16 +50,17 @@ pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Res
     sent.map(drop).map_err(|(e, _)| e.into())
 }
 
-fn why(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> [(&'static str, String); 8] {
+/// The values of [`DEAD_LETTER`].
+fn why(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> [String; DEAD_LETTER.len()] {
     [
-        ("dlq-topic", bus.place.topic(record.partition.topic)),
-        ("dlq-partition", record.partition.number.to_string()),
-        ("dlq-offset", record.offset.to_string()),
-        ("dlq-group", row.group.clone()),
-        ("dlq-class", row.class.clone()),
-        ("dlq-reason", row.reason.clone()),
-        ("dlq-attempts", row.attempts.to_string()),
-        ("dlq-parked-at", row.parked_at.to_string()),
+        bus.place.topic(record.partition.topic),
+        record.partition.number.to_string(),
+        record.offset.to_string(),
+        row.group.clone(),
+        row.class.clone(),
+        row.reason.clone(),
+        row.attempts.to_string(),
+        row.parked_at.to_string(),
     ]
 }
 

@@ -40,24 +40,29 @@ pub async fn appended_facts_are_read_back_byte_for_byte_in_order(stores: impl St
     };
     // What a store that parses its JSON would write in another way.
     let facts = [
-        odd(&one, 1, r#"{"z":1,"a":2}"#, "{}"),
+        odd(
+            &one,
+            1,
+            r#"{"z":1,"a":2}"#,
+            r#"{"causationId":"c","time":"t","correlationId":"c"}"#,
+        ),
         odd(
             &other,
             1,
             "{ \"type\" :\n\t\"x\", \"n\": 1.50e+00 }",
-            " {} ",
+            " {\t\"time\":\"t\", \"correlationId\":\"c\", \"causationId\":\"c\"} ",
         ),
         odd(
             &one,
             2,
             r#"{"a":1,"a":2,"b":"\u00e9é\u0000\/"}"#,
-            r#"{"k":"\u0000"}"#,
+            r#"{"k":"\u0000","time":"\u0000","correlationId":"","causationId":"\/"}"#,
         ),
         odd(
             &other,
             2,
             r#"{"n":123456789012345678901234567890}"#,
-            r#"{"é":""}"#,
+            r#"{"time":"t","correlationId":"é","causationId":"c","time":"é"}"#,
         ),
     ];
     let request = Append {

@@ -39,7 +39,7 @@ pub fn fact_saying(stream: &StreamId, sequence: Sequence, what: &str) -> NewFact
         name: "payment.requested",
         version: "1",
         payload: format!(r#"{{"type":"payment.requested","note":"{what}"}}"#).into(),
-        metadata: r#"{"correlationId":"none"}"#.into(),
+        metadata: r#"{"time":"-","correlationId":"none","causationId":"none"}"#.into(),
     }
 }
 
