@@ -4,6 +4,7 @@
 //! are separate traits, so that a loop can be given only what it needs; every adapter has all of
 //! them and passes the one contract suite.
 
+pub mod cqrs;
 mod embedded;
 mod postgres;
 mod requests;

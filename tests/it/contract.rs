@@ -48,7 +48,7 @@ mod embedded;
 mod event_store;
 mod kafka;
 mod payment_provider;
-mod postgres;
+pub mod postgres;
 mod view_store;
 
 pub use embedded::Embedded;

@@ -4,6 +4,7 @@
 //! - `http`: what the APIs promise beside the process: errors, keys, tokens.
 //! - `contract`: what every adapter of a port promises.
 //! - `architecture`, `schema`: what depends on what; contracts are files.
+//! - `cqrs`: by way of cqrs-es, beside a stock repository of postgres-es.
 //! - `cli`: the command line, as a process.
 //! - `handler`, `loops`: commands that meet, states that are stale, calls that fail.
 //! - `servers`: each role a process of its own, on real servers.
@@ -21,6 +22,7 @@
 mod architecture;
 mod cli;
 mod contract;
+mod cqrs;
 mod crash;
 mod handler;
 mod http;

@@ -19,6 +19,7 @@ mod columns;
 mod confirm;
 mod due;
 mod errors;
+mod foreign;
 mod leases;
 mod log;
 mod migrate;
@@ -41,6 +42,7 @@ use tokio::time::{sleep, timeout};
 use super::{EventStore, StoreError};
 use crate::tasks::in_background;
 use errors::{is_lost, store_error};
+use foreign::Strangers;
 use values::{Micros, number};
 use writer::Writer;
 
@@ -71,6 +73,7 @@ struct Shared {
     pool: PgPool,
     writer: Writer,
     changes: watch::Sender<u64>,
+    strangers: Strangers,
 }
 
 impl PostgresEventStore {
@@ -90,6 +93,7 @@ impl PostgresEventStore {
             pool,
             writer: Writer::start(place.writing(), changes.clone()),
             changes,
+            strangers: Strangers::default(),
         });
         in_background(look_at_others(Arc::downgrade(&shared)));
         Self { shared }

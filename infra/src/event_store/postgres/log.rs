@@ -1,4 +1,7 @@
 //! Appending to the log and reading it.
+//!
+//! Others may write the table too. A fact of theirs without our metadata is read as if it had what
+//! is known of it; rows of aggregates that are not ours are passed over.
 
 use async_trait::async_trait;
 use domain::values::Timestamp;
@@ -7,9 +10,9 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 use tokio::sync::watch;
 
-use super::PostgresEventStore;
 use super::migrate::VERSION;
 use super::values::{JsonText, Micros, corrupt, int, number, rows};
+use super::{PostgresEventStore, foreign};
 use crate::event_store::{Append, AppendError, Log, StoreError, StoredFact, StoredReply};
 
 /// Replies that are removed at once: none of them holds up appends for long.
@@ -19,11 +22,15 @@ macro_rules! select_facts {
     ($rest:literal) => {
         concat!(
             "SELECT aggregate_type, aggregate_id, sequence, position, event_type, event_version, \
-             payload, metadata FROM events ",
+             payload, metadata, recorded_at FROM events ",
             $rest
         )
     };
 }
+
+/// Where a row of [`select_facts`] has them.
+const TYPE: usize = 0;
+const POSITION: usize = 3;
 
 const REPLY: &str = "SELECT scope, key, hash, status, body, location, token, stored_at \
                      FROM replies WHERE scope = $1 AND key = $2";
@@ -72,23 +79,43 @@ impl Log for PostgresEventStore {
     }
 
     async fn read_log(&self, after: Position, limit: usize) -> Result<Vec<StoredFact>, StoreError> {
-        let found = self
-            .ask(|| {
-                sqlx::query(select_facts!(
-                    "WHERE position > $1 ORDER BY position LIMIT $2"
-                ))
-                .bind(int(after))
-                .bind(rows(limit))
-                .fetch_all(self.pool())
-            })
-            .await?;
-        found.iter().map(fact).collect()
+        let (mut facts, mut after) = (vec![], int(after));
+        loop {
+            let wanted = limit - facts.len();
+            let found = self
+                .ask(|| {
+                    sqlx::query(select_facts!(
+                        "WHERE position > $1 ORDER BY position LIMIT $2"
+                    ))
+                    .bind(after)
+                    .bind(rows(wanted))
+                    .fetch_all(self.pool())
+                })
+                .await?;
+            facts.reserve(found.len());
+            for row in &found {
+                after = get(row, POSITION)?;
+                match Category::named(get(row, TYPE)?) {
+                    Some(category) => facts.push(fact_of(category, row)?),
+                    None => self.shared.strangers.met(get(row, TYPE)?, after),
+                }
+            }
+            // A page of rows that are not ours is not the end of the log.
+            if found.len() < wanted || facts.len() == limit {
+                return Ok(facts);
+            }
+        }
     }
 
     async fn last_position(&self) -> Result<Position, StoreError> {
-        let last = "SELECT position FROM events ORDER BY position DESC LIMIT 1";
+        let last = "SELECT position FROM events WHERE aggregate_type = ANY ($1) \
+                    ORDER BY position DESC LIMIT 1";
         let found: Option<i64> = self
-            .ask(|| sqlx::query_scalar(last).fetch_optional(self.pool()))
+            .ask(|| {
+                sqlx::query_scalar(last)
+                    .bind(Category::ALL.map(Category::name))
+                    .fetch_optional(self.pool())
+            })
             .await?;
         number(found.unwrap_or(0))
     }
@@ -171,24 +198,31 @@ where
     row.try_get(n).map_err(|e| super::store_error(&e))
 }
 
+/// A fact of a stream that was asked for.
 fn fact(row: &PgRow) -> Result<StoredFact, StoreError> {
-    let category: &str = get(row, 0)?;
-    let Some(category) = Category::named(category) else {
-        let position: i64 = get(row, 3)?;
-        let what = format!("the fact at position {position} has the unknown type '{category}'");
-        return Err(corrupt(what));
-    };
+    let category: &str = get(row, TYPE)?;
+    let category = Category::named(category);
+    fact_of(
+        category.ok_or_else(|| corrupt("the type of a stream"))?,
+        row,
+    )
+}
+
+fn fact_of(category: Category, row: &PgRow) -> Result<StoredFact, StoreError> {
     let stream = StreamId {
         category,
         id: get(row, 1)?,
     };
+    let id = stream.fact(number(get(row, 2)?)?);
+    let metadata = get::<JsonText>(row, 7)?.into_bytes();
+    let recorded_at = || get::<Micros>(row, 8);
     Ok(StoredFact {
-        id: stream.fact(number(get(row, 2)?)?),
-        position: number(get(row, 3)?)?,
+        position: number(get(row, POSITION)?)?,
         name: get(row, 4)?,
         version: get(row, 5)?,
         payload: get::<JsonText>(row, 6)?.into_bytes(),
-        metadata: get::<JsonText>(row, 7)?.into_bytes(),
+        metadata: foreign::completed(metadata, &id, recorded_at)?,
+        id,
     })
 }
 
