@@ -131,7 +131,11 @@ impl Adapters {
 
     /// What an operator can ask.
     pub fn tools(&self) -> Tools {
-        Tools::new(self.services.clone(), self.bus.clone())
+        Tools::new(
+            self.services.clone(),
+            self.bus.clone(),
+            self.unprojected.clone(),
+        )
     }
 }
 

@@ -174,7 +174,8 @@ fn start(adapters: &Adapters, roles: &Roles, config: &Config, tasks: &Tasks) {
             unprojected,
             ..
         } = adapters;
-        projectors::run(bus, views, unprojected, tasks);
+        let logs = adapters.services.stores();
+        projectors::run(bus, views, unprojected, logs, tasks);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod dlq;
 mod explain;
 mod migrate;
 mod output;
@@ -78,6 +79,9 @@ enum Command {
     Status,
     /// Show what an order waits for, since when, and what would help
     Explain(explain::Explain),
+    /// Look at what could not be taken, have it taken up again, or give it up
+    #[command(subcommand)]
+    Dlq(dlq::Dlq),
     /// Record a void or refund that was done by hand at the payment provider
     Settle(settle::Settle),
     /// Show the configuration in force, and where each value comes from
@@ -118,6 +122,7 @@ pub fn run() -> ExitCode {
             Command::Demo(args) => demo::run(context, args).await,
             Command::Status => status::run(context).await,
             Command::Explain(args) => explain::run(context, args).await,
+            Command::Dlq(verb) => dlq::run(context, verb).await,
             Command::Settle(args) => settle::run(context, args).await,
             Command::Config => config::run(&context),
         }

@@ -115,6 +115,14 @@ impl Control {
     }
 }
 
+/// True where a pipeline that holds `data_dir` can be asked.
+pub async fn is_up(data_dir: &Path) -> bool {
+    match path_in(data_dir) {
+        Ok(path) => UnixStream::connect(&path).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
 /// Asks the pipeline that holds `data_dir`; `None` where nobody listens there.
 ///
 /// # Errors

@@ -1,6 +1,8 @@
 //! What an operator asks of a pipeline, in the process that holds its data.
 
+mod dlq;
 mod explain;
+mod holds;
 mod settle;
 mod status;
 
@@ -8,13 +10,17 @@ use std::sync::Arc;
 
 use command_api::Services;
 use domain::Service;
+use domain::View;
 use domain::payment::Settlement;
 use domain::values::{OrderId, Reason};
 use infra::bus::Bus;
-use infra::event_store::StoreError;
+use infra::event_store::{ParkedRows, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use dlq::{
+    Asked, DeadLetter, Discarded, DlqRequest, Kind, Listed, Select, Shown, Skipped, State,
+};
 pub use explain::{Awaited, Explanation, OpenTask, Parked, StreamAt};
 pub use settle::Settled;
 pub use status::{GroupLag, ServiceStatus, Status};
@@ -39,6 +45,8 @@ pub enum Request {
         /// Why.
         reason: Reason,
     },
+    /// What cannot be taken, and what to do about it.
+    Dlq(DlqRequest),
 }
 
 /// What an operator did at the provider.
@@ -91,27 +99,41 @@ impl From<StoreError> for ToolError {
 pub struct Tools {
     services: Services,
     bus: Arc<dyn Bus>,
+    unprojected: Arc<dyn ParkedRows>,
 }
 
 impl Tools {
-    /// The tools over `services` and `bus`.
-    pub fn new(services: Services, bus: Arc<dyn Bus>) -> Self {
-        Self { services, bus }
+    /// The tools over `services` and `bus`, and over what the projectors have parked.
+    pub fn new(services: Services, bus: Arc<dyn Bus>, unprojected: Arc<dyn ParkedRows>) -> Self {
+        Self {
+            services,
+            bus,
+            unprojected,
+        }
     }
 
-    /// The consumer groups whose parked facts are in the store of `service`: its own, and in the
-    /// order service's those of the views.
-    fn groups_parked_at(service: Service) -> Vec<String> {
-        let mut groups = vec![service.name().to_owned()];
+    /// The consumer groups that are told of with `service`, and where their facts are parked: its
+    /// own, and with the order service those of the views.
+    fn groups_of(&self, service: Service) -> Vec<(String, Arc<dyn ParkedRows>)> {
+        let own: Arc<dyn ParkedRows> = self.services.store(service).clone();
+        let mut groups = vec![(service.name().to_owned(), own)];
         if service == Service::Order {
             let views = projectors::views();
+            let group = |view: &Arc<dyn View>| projectors::live_table(view.as_ref()).1;
             groups.extend(
                 views
                     .iter()
-                    .map(|view| projectors::live_table(view.as_ref()).1),
+                    .map(|view| (group(view), self.unprojected.clone())),
             );
         }
         groups
+    }
+
+    /// Where the facts of `group` are parked.
+    fn parked_by(&self, group: &str) -> Option<Arc<dyn ParkedRows>> {
+        let mut groups = Service::ALL.into_iter().flat_map(|s| self.groups_of(s));
+        let (_, parked) = groups.find(|(of, _)| of == group)?;
+        Some(parked)
     }
 
     /// Answers a request.
@@ -127,6 +149,7 @@ impl Tools {
                 outcome,
                 reason,
             } => json(&self.settle(order, outcome, reason).await?),
+            Request::Dlq(request) => self.dlq(request).await,
         }
     }
 }

@@ -16,6 +16,7 @@ use infra::event_store::EventStore;
 use infra::handler::Handler;
 use infra::lease::{LeaseHolder, Terms};
 use infra::payment_provider::PaymentProvider;
+use infra::redrive::Redriver;
 use infra::relay::{self, Relay, RelayStatus};
 use infra::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,11 @@ impl Services {
         }
     }
 
+    /// The stores of all services.
+    pub fn stores(&self) -> &[Arc<dyn EventStore>] {
+        &self.stores
+    }
+
     /// The payment service's commands.
     pub fn payment(&self) -> &Handler<Payment> {
         &self.payment
@@ -82,8 +88,8 @@ impl Services {
     /// log.
     ///
     /// Reactions run in every process, but those of the inventory: only the holder of its lease
-    /// takes them, since one decider of the stock does the work of many. Tasks are run and the log
-    /// is relayed by the holder of the service's lease.
+    /// takes them, since one decider of the stock does the work of many. Tasks are run, the log
+    /// is relayed and parked facts are taken up again by the holder of the service's lease.
     pub fn run(
         &self,
         service: Service,
@@ -134,23 +140,12 @@ impl Services {
     /// What only the holder of the lease does, beside relaying.
     async fn hold(self, service: Service, outside: Outside, owner: String, end: CancellationToken) {
         match service {
-            Service::Order => {}
             Service::Inventory => self.decide_stock(outside, end).await,
-            Service::Payment => {
-                let effects = PaymentEffects {
-                    payment: self.payment.clone(),
-                    provider: outside.provider,
-                    cache: outside.cache,
-                    owner,
-                };
-                self.run_tasks(service, Arc::new(effects), end).await;
-            }
-            Service::Delivery => {
-                let effects = DeliveryEffects {
-                    delivery: self.delivery.clone(),
-                    courier: outside.courier,
-                };
-                self.run_tasks(service, Arc::new(effects), end).await;
+            Service::Order | Service::Payment | Service::Delivery => {
+                let take = Arc::new(Reactions::new(&self, service, None, &outside));
+                let redriver = self.redriver(service, &outside, take);
+                let tasks = self.run_tasks(service, outside, owner, end.clone());
+                tokio::join!(redriver.run(end), tasks);
             }
         }
     }
@@ -158,14 +153,47 @@ impl Services {
     async fn decide_stock(self, outside: Outside, end: CancellationToken) {
         let (reservations, decider) = Reservations::new(self.store(Service::Inventory).clone());
         let take = Reactions::new(&self, Service::Inventory, Some(reservations), &outside);
-        let consumer = self.consumer(Service::Inventory, &outside, Arc::new(take));
-        // The decider ends when the consumer, which holds the way to it, has ended.
-        tokio::join!(consumer.run(end), decider.run());
+        let take: Arc<dyn Take> = Arc::new(take);
+        let redriver = self.redriver(Service::Inventory, &outside, take.clone());
+        let consumer = self.consumer(Service::Inventory, &outside, take);
+        // The decider ends when the two others, which hold the way to it, have ended.
+        tokio::join!(consumer.run(end.clone()), redriver.run(end), decider.run());
     }
 
-    async fn run_tasks(self, service: Service, run: Arc<dyn RunTask>, end: CancellationToken) {
+    async fn run_tasks(
+        self,
+        service: Service,
+        outside: Outside,
+        owner: String,
+        end: CancellationToken,
+    ) {
+        let run: Arc<dyn RunTask> = match service {
+            Service::Payment => Arc::new(PaymentEffects {
+                payment: self.payment.clone(),
+                provider: outside.provider,
+                cache: outside.cache,
+                owner,
+            }),
+            Service::Delivery => Arc::new(DeliveryEffects {
+                delivery: self.delivery.clone(),
+                courier: outside.courier,
+            }),
+            Service::Order | Service::Inventory => return,
+        };
         let store = self.store(service).clone();
         DueRunner { store, run }.run(end).await;
+    }
+
+    fn redriver(&self, service: Service, outside: &Outside, take: Arc<dyn Take>) -> Redriver {
+        let store = self.store(service).clone();
+        Redriver {
+            group: service.name().to_owned(),
+            parked: store,
+            logs: self.stores.to_vec(),
+            bus: outside.bus.clone(),
+            take,
+            in_order: true,
+        }
     }
 
     fn consumer(&self, service: Service, outside: &Outside, take: Arc<dyn Take>) -> Consumer {

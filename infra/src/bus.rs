@@ -15,7 +15,7 @@ use domain::{Recorded, Service};
 use crate::clock;
 use crate::codec::{self, Unreadable};
 use crate::envelope;
-use crate::event_store::{ParkedRow, StoredFact};
+use crate::event_store::{Original, ParkedRow, StoredFact};
 
 pub use feed::FeedBus;
 pub use kafka::{
@@ -90,6 +90,11 @@ impl Delivered {
             reason: reason.to_owned(),
             attempts,
             parked_at: clock::now(),
+            original: Original::of(self.record.as_ref(), &self.fact),
+            replacement: None,
+            redrive: None,
+            ended: None,
+            revision: 0,
         }
     }
 }

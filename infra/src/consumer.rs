@@ -9,7 +9,16 @@
 //! in hand is abandoned, and comes to the other member as if it were new.
 //!
 //! A fact that cannot be taken is parked, and later facts of its topic and key wait behind it in
-//! order; all other keys go on.
+//! order; all other keys go on. [`crate::redrive`] takes them up again, beside this loop and maybe
+//! in another process, and no fact overtakes one that waits:
+//!
+//! - Before the facts of a poll are queued, the store is asked which of their keys have parked
+//!   rows; and a key is known as parked as soon as one of its facts was parked here. So a fact is
+//!   taken at once only where, at a moment after all earlier facts of its topic and key were done
+//!   with or while they were in its lane before it, none of them had a row that was open; and a
+//!   row is ended only after its effect is durable.
+//! - What was found to be parked a moment ago may have been taken up since. The fact then waits
+//!   needlessly, as the first of its key, and is taken up at the redriver's next look.
 
 mod fetch;
 mod lanes;
@@ -28,7 +37,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Bus, Delivered, Partition, Polled};
-use crate::event_store::EventStore;
+use crate::event_store::{EventStore, ParkedRow, WAITING};
 use crate::failure::{Failure, MAX_ATTEMPTS, pauses, until_stopped};
 use fetch::Fetcher;
 use lanes::Lanes;
@@ -74,12 +83,11 @@ impl Consumer {
 
     async fn consume(&self, stop: &CancellationToken) -> Result<(), Failure> {
         let subscription = self.bus.subscribe(&self.group, &self.topics).await?;
-        let parked = self.store.parked_keys(&self.group).await?;
         let mut fetcher = Fetcher::start(subscription);
         let mut run = Run {
             consumer: self,
             stop,
-            parked,
+            parked: HashSet::new(),
             lanes: Lanes::default(),
             ledger: Ledger::default(),
             running: JoinSet::new(),
@@ -99,7 +107,7 @@ impl Consumer {
                 }
                 _ = tick.tick() => run.commit(&fetcher, 1).await,
                 polled = fetcher.next() => match polled? {
-                    Polled::Records(records) => run.accept(records),
+                    Polled::Records(records) => run.accept(records).await,
                     Polled::Leaving(partitions) => run.leave(&fetcher, &partitions).await,
                 },
             }
@@ -124,6 +132,7 @@ impl Consumer {
 struct Run<'a> {
     consumer: &'a Consumer,
     stop: &'a CancellationToken,
+    /// Topics and keys that were parked when they were last heard of.
     parked: HashSet<(String, String)>,
     lanes: Lanes,
     ledger: Ledger,
@@ -147,7 +156,13 @@ enum End {
 }
 
 impl Run<'_> {
-    fn accept(&mut self, records: Vec<Delivered>) {
+    async fn accept(&mut self, records: Vec<Delivered>) {
+        let stop = self.stop;
+        tokio::select! {
+            () = self.hear_of_parked(&records) => {}
+            // They come again.
+            () = stop.cancelled() => return,
+        }
         for record in records {
             self.ledger.begin(record.partition, record.offset);
             self.lanes.push(record);
@@ -170,6 +185,22 @@ impl Run<'_> {
         fetcher.let_go(done).await;
     }
 
+    /// Brings up to date which keys of `records` are parked.
+    async fn hear_of_parked(&mut self, records: &[Delivered]) {
+        let keys: HashSet<_> = records.iter().map(lane_of).collect();
+        let Consumer { group, store, .. } = self.consumer;
+        let mut pauses = pauses();
+        let parked = loop {
+            match store.parked_among(group, &keys).await {
+                Ok(parked) => break parked,
+                Err(e) => tracing::warn!(group, error = %e, "what is parked is not known yet"),
+            }
+            sleep(pauses.next().unwrap_or_default()).await;
+        };
+        self.parked.retain(|key| !keys.contains(key));
+        self.parked.extend(parked);
+    }
+
     fn start(&mut self) {
         // Behind a fact that was abandoned at the stop nothing of its key may be taken.
         while !self.stop.is_cancelled() && self.running.len() < CONCURRENCY {
@@ -178,9 +209,10 @@ impl Run<'_> {
             };
             let stay = self.stays.entry(record.partition);
             let stay = stay.or_insert_with(|| self.stop.child_token()).clone();
-            let at = (record.partition.topic.name().to_owned(), record.key.clone());
+            let at = lane_of(&record);
             let one = One {
                 take: self.consumer.take.clone(),
+                bus: self.consumer.bus.clone(),
                 store: self.consumer.store.clone(),
                 group: self.consumer.group.clone(),
                 behind_parked: self.parked.contains(&at),
@@ -219,9 +251,15 @@ impl Run<'_> {
     }
 }
 
+/// What a record waits behind: facts of its topic and key.
+fn lane_of(record: &Delivered) -> (String, String) {
+    (record.partition.topic.name().to_owned(), record.key.clone())
+}
+
 /// One fact on its way.
 struct One {
     take: Arc<dyn Take>,
+    bus: Arc<dyn Bus>,
     store: Arc<dyn EventStore>,
     group: String,
     behind_parked: bool,
@@ -246,7 +284,7 @@ impl One {
     async fn take_or_park(&self, record: &Delivered) -> End {
         if self.behind_parked {
             return self
-                .park(record, "waiting", "a fact before it is parked", 0)
+                .park(record, WAITING, "a fact before it is parked", 0)
                 .await;
         }
         let fact = match record.decode() {
@@ -279,7 +317,7 @@ impl One {
     async fn park(&self, record: &Delivered, class: &str, reason: &str, attempts: u32) -> End {
         let row = record.parked(&self.group, class, reason, attempts);
         let mut pauses = pauses();
-        while let Err(e) = self.store.park(row.clone()).await {
+        while let Err(e) = self.keep(record, &row).await {
             tracing::warn!(group = self.group, error = %e, "a fact cannot be parked yet");
             sleep(pauses.next().unwrap_or_default()).await;
         }
@@ -291,6 +329,15 @@ impl One {
             "parked"
         );
         End::Parked
+    }
+
+    /// In the store, and what does not only wait also on the bus, both before the offset moves.
+    async fn keep(&self, record: &Delivered, row: &ParkedRow) -> Result<(), Failure> {
+        self.store.park(row.clone()).await?;
+        if !row.waits() {
+            self.bus.dead_letter(record, row).await?;
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod cqrs;
 mod embedded;
+mod parked;
 mod postgres;
 mod requests;
 mod rows;
@@ -20,11 +21,14 @@ use domain::{Position, Sequence, Service, StreamId};
 use tokio::sync::watch;
 
 pub use embedded::{Database, DatabaseError, EmbeddedEventStore};
+pub use parked::{
+    Ended, How, Original, ParkedId, ParkedRow, Redrive, Replacement, Text, UNKNOWN_VERSION, WAITING,
+};
 pub use postgres::{
     InvalidPlace, MigrateError, Migrated, PostgresEventStore, PostgresPlace, migrate,
 };
 pub use requests::{Append, MAX_FACT_BYTES, MAX_FACTS};
-pub use rows::{Checkpoint, DueRow, Lease, NewFact, ParkedRow, StoredFact, StoredReply};
+pub use rows::{Checkpoint, DueRow, Lease, NewFact, StoredFact, StoredReply};
 
 /// What a store of a service can do.
 pub trait EventStore: Log + Leases + DueRows + ParkedRows + Checkpoints + Debug {
@@ -166,17 +170,18 @@ pub trait DueRows: Send + Sync + 'static {
     async fn troubled(&self, limit: usize) -> Result<(Vec<DueRow>, u64), StoreError>;
 }
 
-/// Facts that a consumer could not take, and those of the same key that wait behind them.
+/// Facts that a consumer could not take, and those of the same key that wait behind them. A row is
+/// open until it ends; then it is kept for a while as a record of how, and holds nothing up.
 #[async_trait]
 pub trait ParkedRows: Send + Sync + 'static {
-    /// Keeps a fact; nothing where it is kept already.
+    /// Keeps a fact, durably; nothing where it is kept already, or was given up before.
     ///
     /// # Errors
     /// [`StoreError`]
     async fn park(&self, row: ParkedRow) -> Result<(), StoreError>;
 
-    /// What is kept for `group`, and where given for `key`, in the order of topic, key and
-    /// offset, at most `limit`.
+    /// The open rows of `group`, and where given of `key`, in the order of topic, key, partition
+    /// and offset, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -187,17 +192,69 @@ pub trait ParkedRows: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ParkedRow>, StoreError>;
 
-    /// The topics and keys that have facts kept for `group`.
+    /// The open rows of `group` behind `after`, in the same order, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`]
-    async fn parked_keys(&self, group: &str) -> Result<HashSet<(String, String)>, StoreError>;
+    async fn parked_after(
+        &self,
+        group: &str,
+        after: Option<&ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<ParkedRow>, StoreError>;
 
-    /// Forgets a fact that was taken after all, or given up.
+    /// Of each topic and key of `group` behind those of `after` the first open row, at most
+    /// `limit`.
     ///
     /// # Errors
     /// [`StoreError`]
-    async fn unpark(&self, row: &ParkedRow) -> Result<(), StoreError>;
+    async fn parked_heads(
+        &self,
+        group: &str,
+        after: Option<&ParkedId>,
+        limit: usize,
+    ) -> Result<Vec<ParkedRow>, StoreError>;
+
+    /// Which of these topics and keys have open rows for `group`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn parked_among(
+        &self,
+        group: &str,
+        keys: &HashSet<(String, String)>,
+    ) -> Result<HashSet<(String, String)>, StoreError>;
+
+    /// A row, open or ended.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn parked_row(&self, id: &ParkedId) -> Result<Option<ParkedRow>, StoreError>;
+
+    /// Writes an open row back, durably, and ends it where it says so; false, and nothing is done,
+    /// where somebody else has changed it since it was read.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn replace_parked(&self, row: &ParkedRow) -> Result<bool, StoreError>;
+
+    /// The ended rows of `group`, and where given of `key`, in the same order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn ended_parked(
+        &self,
+        group: &str,
+        key: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ParkedRow>, StoreError>;
+
+    /// Forgets rows of `group` that ended before `before`, and says how many. Those with a
+    /// replacement stay: they are the only record of what was taken.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn purge_parked(&self, group: &str, before: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// How far a reader of the log is.

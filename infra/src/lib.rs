@@ -5,6 +5,7 @@
 //! - [`handler`]: load, decide, append. The only writer of facts.
 //! - [`relay`]: publishes the log of a service to its topic, and says where the two do not fit.
 //! - [`consumer`]: takes facts from the bus, in order per key, and parks what cannot be taken.
+//! - [`redrive`]: takes parked facts up again, in order per key.
 //! - [`due`]: runs outside calls and timers when their time has come.
 //! - [`lease`]: work that only one process may do.
 //! - [`failure`]: what kinds of failure there are, and how long to wait after one.
@@ -38,6 +39,7 @@ pub mod lease;
 mod origin;
 pub mod payment_provider;
 mod prefix;
+pub mod redrive;
 pub mod relay;
 pub mod tasks;
 pub mod telemetry;

@@ -67,6 +67,14 @@ const MEANINGS: &[(&str, &str)] = &[
         "Facts that a consumer group could not take",
     ),
     (
+        "waybill_parked_ended_total",
+        "Parked facts that ended: redriven, taken up by themselves, or discarded",
+    ),
+    (
+        "waybill_redrives_failed_total",
+        "Parked facts that were taken up and failed again",
+    ),
+    (
         "waybill_facts_projected_total",
         "Facts that were written into a view",
     ),

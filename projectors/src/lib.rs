@@ -8,7 +8,7 @@ use std::sync::Arc;
 use domain::View;
 use domain::view::order_view::OrderView;
 use infra::bus::Bus;
-use infra::event_store::ParkedRows;
+use infra::event_store::{EventStore, ParkedRows};
 use infra::tasks::Tasks;
 use infra::view_store::{Table, ViewStore};
 
@@ -29,11 +29,13 @@ pub fn live_table(view: &dyn View) -> (Table, String) {
     (table, format!("{name}-g1"))
 }
 
-/// Keeps every view, each by a projector of its own.
+/// Keeps every view, each by a projector of its own; facts that were parked are read in `logs`
+/// when they are taken up again.
 pub fn run(
     bus: &Arc<dyn Bus>,
     store: &Arc<dyn ViewStore>,
     parked: &Arc<dyn ParkedRows>,
+    logs: &[Arc<dyn EventStore>],
     tasks: &Tasks,
 ) {
     for view in views() {
@@ -45,6 +47,7 @@ pub fn run(
             bus: bus.clone(),
             store: store.clone(),
             parked: parked.clone(),
+            logs: logs.to_vec(),
         };
         tasks.spawn("projector", projector.run(tasks.stopping()));
     }

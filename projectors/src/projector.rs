@@ -3,17 +3,21 @@
 //! A batch of facts is folded cell by cell, written, and only then committed. A crash before the
 //! write is as if the batch had not come; between write and commit it comes again, and the stamps
 //! of the cells make the second write change nothing. A fact that cannot be read is parked and
-//! nothing waits behind it: writes of a view commute.
+//! nothing waits behind it: writes of a view commute. It is written when it is taken up again, each
+//! for itself, by whichever process comes first; a second write changes nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use domain::view::{Patch, Value};
-use domain::{Service, View};
+use domain::{Recorded, Service, View};
 use infra::bus::{Bus, Delivered, Partition, Polled, Subscription};
 use infra::codec::Unreadable;
-use infra::event_store::ParkedRows;
+use infra::consumer::Take;
+use infra::event_store::{EventStore, ParkedRows};
 use infra::failure::{Failure, until_stopped};
+use infra::redrive::Redriver;
 use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +39,8 @@ pub struct Projector {
     pub store: Arc<dyn ViewStore>,
     /// Where facts are parked that cannot be read.
     pub parked: Arc<dyn ParkedRows>,
+    /// Where those are read when they are taken up again.
+    pub logs: Vec<Arc<dyn EventStore>>,
 }
 
 impl Projector {
@@ -46,6 +52,16 @@ impl Projector {
     async fn project(&self, stop: &CancellationToken) -> Result<(), Failure> {
         let schema = self.view.schema();
         self.store.create(schema, &self.table).await?;
+        let redriving = async {
+            self.redriver().run(stop.clone()).await;
+            Ok(())
+        };
+        tokio::try_join!(self.follow(stop), redriving)?;
+        Ok(())
+    }
+
+    async fn follow(&self, stop: &CancellationToken) -> Result<(), Failure> {
+        let schema = self.view.schema();
         let mut subscription = self.bus.subscribe(&self.group, &Service::ALL).await?;
         loop {
             let polled = tokio::select! {
@@ -62,6 +78,24 @@ impl Projector {
                 self.store.apply(schema, &self.table, rows).await?;
             }
             self.commit(subscription.as_mut(), &records).await?;
+        }
+    }
+
+    fn redriver(&self) -> Redriver {
+        let Self {
+            view, table, store, ..
+        } = self;
+        Redriver {
+            group: self.group.clone(),
+            parked: self.parked.clone(),
+            logs: self.logs.clone(),
+            bus: self.bus.clone(),
+            take: Arc::new(Cells {
+                view: view.clone(),
+                table: table.clone(),
+                store: store.clone(),
+            }),
+            in_order: false,
         }
     }
 
@@ -95,7 +129,30 @@ impl Projector {
     async fn park(&self, record: &Delivered, e: &Unreadable) -> Result<(), Failure> {
         tracing::error!(group = self.group, fact = record.fact_id(), error = %e, "parked");
         let row = record.parked(&self.group, e.class(), &e.to_string(), 1);
-        Ok(self.parked.park(row).await?)
+        self.parked.park(row.clone()).await?;
+        Ok(self.bus.dead_letter(record, &row).await?)
+    }
+}
+
+/// Writes the cells of one fact.
+struct Cells {
+    view: Arc<dyn View>,
+    table: Table,
+    store: Arc<dyn ViewStore>,
+}
+
+#[async_trait]
+impl Take for Cells {
+    async fn take(&self, fact: &Recorded) -> Result<(), Failure> {
+        let mut fold = Fold::default();
+        fold.add(self.view.project(fact));
+        let rows = fold.rows();
+        if !rows.is_empty() {
+            self.store
+                .apply(self.view.schema(), &self.table, rows)
+                .await?;
+        }
+        Ok(())
     }
 }
 

@@ -48,17 +48,26 @@ CREATE INDEX due_due_at ON due (due_at, id);
 CREATE INDEX due_in_trouble ON due ((due_at IS NULL), failures)
     WHERE due_at IS NULL OR failures > 0;
 
--- Facts that a consumer could not take, and those of the same key that wait behind them.
+-- Facts that a consumer could not take, and those of the same key that wait behind them; and for a
+-- while how each of them ended.
 CREATE TABLE parked (
     consumer_group text COLLATE "C" NOT NULL,
     topic          text COLLATE "C" NOT NULL,
     record_key     text COLLATE "C" NOT NULL,
     partition      integer NOT NULL,
     record_offset  bigint NOT NULL,
+    -- Grows with every change of the row.
+    revision       integer NOT NULL,
+    -- Null while the fact is parked.
+    ended_at       timestamptz,
+    -- True where something stood in for the payload: the row is the only record of that.
+    replaced       boolean NOT NULL,
     -- The whole row, as the program writes and reads it.
     fact           json NOT NULL,
     PRIMARY KEY (consumer_group, topic, record_key, partition, record_offset)
 );
+CREATE INDEX parked_open ON parked (consumer_group, topic, record_key, partition, record_offset)
+    WHERE ended_at IS NULL;
 
 -- How far readers of the log are. Rewritten all the time: room for it on each page.
 CREATE TABLE checkpoints (

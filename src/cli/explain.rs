@@ -69,6 +69,9 @@ fn show(explanation: &Explanation) {
             parked.group, parked.since, parked.fact, parked.class, parked.reason
         ));
     }
+    for unreadable in &explanation.unreadable {
+        say(format_args!("unreadable: {unreadable}"));
+    }
     if let Some(unblock) = &explanation.unblock {
         say(format_args!("\nwhat helps: {unblock}"));
     }

@@ -24,7 +24,8 @@ pub struct Settle {
     reason: Reason,
 }
 
-fn reason(text: &str) -> Result<Reason, Invalid> {
+/// Reads a reason.
+pub fn reason(text: &str) -> Result<Reason, Invalid> {
     Reason::try_from(text.to_owned())
 }
 

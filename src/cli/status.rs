@@ -50,6 +50,7 @@ fn show(status: &Status) {
                 "\n{} is parked for {} since {}: {} ({})",
                 parked.fact, parked.group, parked.since, parked.reason, parked.class
             ));
+            say(format_args!("  waybill dlq show {}", parked.id));
         }
     }
     if status.healthy {

@@ -36,3 +36,9 @@ pub async fn ask<T: DeserializeOwned>(context: &Context, request: Request) -> an
 fn read<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
     serde_json::from_value(answer).context("the pipeline is of another version than this tool")
 }
+
+/// True where somebody is at work who takes up what is asked for. On servers nobody can tell, and
+/// it is taken that somebody is.
+pub async fn is_at_work(context: &Context) -> bool {
+    context.config.servers.is_some() || control::is_up(&context.config.data_dir).await
+}

@@ -32,6 +32,9 @@ pub struct Explanation {
     pub tasks: Vec<OpenTask>,
     /// Its facts that could not be taken, and those that wait behind them.
     pub parked: Vec<Parked>,
+    /// Its facts that cannot be read, and why; the rest is told without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// The command that would help; none where nothing is stuck.
     pub unblock: Option<String>,
 }
@@ -84,6 +87,8 @@ pub struct OpenTask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Parked {
+    /// What `waybill dlq` knows it by.
+    pub id: String,
     /// Which group.
     pub group: String,
     /// The fact.
@@ -99,6 +104,7 @@ pub struct Parked {
 impl From<ParkedRow> for Parked {
     fn from(row: ParkedRow) -> Self {
         Self {
+            id: row.id().to_string(),
             fact: row.fact.unwrap_or(row.key),
             group: row.group,
             class: row.class,
@@ -110,16 +116,8 @@ impl From<ParkedRow> for Parked {
 
 impl Tools {
     pub(super) async fn explain(&self, order: OrderId) -> Result<Explanation, ToolError> {
-        let mut facts = vec![];
-        for category in [
-            Category::Order,
-            Category::Reservation,
-            Category::Payment,
-            Category::Delivery,
-        ] {
-            facts.extend(self.read(StreamId::of(category, order)).await?);
-        }
-        if facts.is_empty() {
+        let History { facts, unreadable } = self.history(order).await?;
+        if facts.is_empty() && unreadable.is_empty() {
             return Err(ToolError::new(
                 "unknown-order",
                 format!("there is no order {order}"),
@@ -130,8 +128,8 @@ impl Tools {
             let store = self.services.store(service);
             tasks.extend(store.due_of(order).await?.iter().map(OpenTask::from));
             let key = order.to_string();
-            for group in Self::groups_parked_at(service) {
-                parked.extend(store.parked(&group, Some(&key), PARKED).await?);
+            for (group, rows) in self.groups_of(service) {
+                parked.extend(rows.parked(&group, Some(&key), PARKED).await?);
             }
         }
         let parked: Vec<Parked> = parked.into_iter().map(Parked::from).collect();
@@ -145,22 +143,43 @@ impl Tools {
             order,
             over: states.order.is_over(),
             streams: last_facts(&facts),
-            unblock: states.unblock(order, &tasks),
+            unblock: states.unblock(order, &tasks, &parked),
             awaited,
             tasks,
             parked,
+            unreadable,
         })
     }
 
-    async fn read(&self, stream: StreamId) -> Result<Vec<Recorded>, ToolError> {
-        let store = self.services.store(stream.category.service());
-        let stored = store.read_stream(&stream, 0, FACTS).await?;
-        stored
-            .iter()
-            .map(codec::decode)
-            .collect::<Result<_, _>>()
-            .map_err(|e| ToolError::new("unreadable", e.to_string()))
+    /// The facts of an order's four streams.
+    pub(super) async fn history(&self, order: OrderId) -> Result<History, ToolError> {
+        let mut history = History::default();
+        for category in [
+            Category::Order,
+            Category::Reservation,
+            Category::Payment,
+            Category::Delivery,
+        ] {
+            let stream = StreamId::of(category, order);
+            let store = self.services.store(category.service());
+            for stored in store.read_stream(&stream, 0, FACTS).await? {
+                match codec::decode(&stored) {
+                    Ok(fact) => history.facts.push(fact),
+                    Err(e) => history.unreadable.push(format!("{}: {e}", stored.id)),
+                }
+            }
+        }
+        Ok(history)
     }
+}
+
+/// What is known of an order.
+#[derive(Default)]
+pub(super) struct History {
+    /// What can be read, stream by stream.
+    pub facts: Vec<Recorded>,
+    /// What cannot, and why.
+    pub unreadable: Vec<String>,
 }
 
 fn last_facts(facts: &[Recorded]) -> Vec<StreamAt> {
@@ -179,15 +198,15 @@ fn last_facts(facts: &[Recorded]) -> Vec<StreamAt> {
 
 /// The four streams of an order, folded.
 #[derive(Default)]
-struct States {
-    order: order::State,
-    reservation: reservation::State,
-    payment: payment::State,
-    delivery: delivery::State,
+pub(super) struct States {
+    pub order: order::State,
+    pub reservation: reservation::State,
+    pub payment: payment::State,
+    pub delivery: delivery::State,
 }
 
 impl States {
-    fn of(facts: &[Recorded]) -> Self {
+    pub fn of(facts: &[Recorded]) -> Self {
         let mut states = Self::default();
         for recorded in facts {
             match &recorded.fact {
@@ -249,7 +268,7 @@ impl States {
         })
     }
 
-    fn unblock(&self, order: OrderId, tasks: &[OpenTask]) -> Option<String> {
+    fn unblock(&self, order: OrderId, tasks: &[OpenTask], parked: &[Parked]) -> Option<String> {
         let refused = |name: &str| {
             let failing = |task: &&OpenTask| task.task == name && task.failures > 0;
             tasks.iter().find(failing).is_some()
@@ -263,6 +282,9 @@ impl States {
         match &self.payment {
             payment::State::Voiding { .. } if refused("void") => settle("voided"),
             payment::State::Refunding { .. } if refused("refund") => settle("refunded"),
+            _ if !parked.is_empty() || tasks.iter().any(|task| task.parked) => Some(format!(
+                "waybill dlq redrive --order {order}, once what failed is mended"
+            )),
             _ => None,
         }
     }

@@ -55,8 +55,8 @@ impl Tools {
             let store = self.services.store(service);
             let (troubled, open_tasks) = store.troubled(LISTED).await?;
             let mut parked = vec![];
-            for group in Self::groups_parked_at(service) {
-                parked.extend(store.parked(&group, None, LISTED).await?);
+            for (group, rows) in self.groups_of(service) {
+                parked.extend(rows.parked(&group, None, LISTED).await?);
             }
             services.push(ServiceStatus {
                 service: service.name().to_owned(),

@@ -7,6 +7,7 @@
 //! - `cqrs`: by way of cqrs-es, beside a stock repository of postgres-es.
 //! - `cli`: the command line, as a process.
 //! - `handler`, `loops`: commands that meet, states that are stale, calls that fail.
+//! - `dlq`: parked facts, taken up again.
 //! - `servers`: each role a process of its own, on real servers.
 //! - `relay`: from a log to a topic, and what becomes of it when either is hurt.
 //! - `crash`: a real process, killed again and again.
@@ -24,6 +25,7 @@ mod cli;
 mod contract;
 mod cqrs;
 mod crash;
+mod dlq;
 mod handler;
 mod http;
 mod journey;

@@ -143,28 +143,3 @@ pub struct Checkpoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halted: Option<String>,
 }
-
-/// A fact that a consumer could not take, or that waits behind one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParkedRow {
-    /// The consumer group.
-    pub group: String,
-    /// The topic that it came from.
-    pub topic: String,
-    /// What it is about: facts of one key wait behind each other.
-    pub key: String,
-    /// The partition that it came from.
-    pub partition: i32,
-    /// Its offset there.
-    pub offset: i64,
-    /// Its id, where that could be read.
-    pub fact: Option<String>,
-    /// What kind of failure, in kebab case; `waiting` for one that waits behind another.
-    pub class: String,
-    /// What went wrong.
-    pub reason: String,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it was parked.
-    pub parked_at: Timestamp,
-}

@@ -135,9 +135,17 @@ macro_rules! parked_contract {
                 parking_a_fact_again_changes_nothing,
                 parked_facts_come_by_topic_key_and_offset_up_to_a_limit,
                 parked_facts_of_one_key_are_found_among_others,
-                each_topic_and_key_with_parked_facts_is_told_once,
+                of_the_keys_asked_for_those_with_open_rows_are_told,
+                the_first_open_row_of_each_key_is_its_head,
+                open_rows_are_read_page_by_page,
+                a_row_that_another_changed_is_not_replaced,
+                of_many_who_change_a_row_at_once_one_does,
+                an_ended_fact_stays_on_record_until_it_is_purged,
+                what_was_replaced_is_never_purged,
+                what_was_given_up_stays_given_up_when_it_comes_again,
+                a_fact_that_was_taken_and_fails_when_it_comes_again_is_parked_anew,
                 parked_facts_of_two_groups_are_apart,
-                unparking_forgets_that_fact_only;
+                ending_a_parked_fact_ends_that_one_only;
         }
     };
 }

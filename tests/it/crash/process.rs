@@ -32,8 +32,13 @@ const SETTINGS: [&str; 9] = [
 
 impl Process {
     pub async fn start(data_dir: &Path) -> Self {
+        Self::start_with(data_dir, &[]).await
+    }
+
+    /// Starts it with settings over the usual ones.
+    pub async fn start_with(data_dir: &Path, settings: &[&str]) -> Self {
         let begun = Instant::now();
-        let Begun(mut child) = Self::begin(data_dir);
+        let Begun(mut child) = Self::begin_with(data_dir, settings);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let up = lines.next_line().await.unwrap();
         let up = up.expect("the process says where it listens");
@@ -48,11 +53,15 @@ impl Process {
 
     /// Starts the process, and does not wait until it is up.
     pub fn begin(data_dir: &Path) -> Begun {
+        Self::begin_with(data_dir, &[])
+    }
+
+    fn begin_with(data_dir: &Path, settings: &[&str]) -> Begun {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
         command
             .args(["serve", "--json", "--data-dir"])
             .arg(data_dir);
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter().chain(settings) {
             command.args(["--set", setting]);
         }
         command.stdout(Stdio::piped()).kill_on_drop(true);

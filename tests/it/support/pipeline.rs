@@ -13,9 +13,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use waybill::adapters::Adapters;
 use waybill::app::{App, Ended};
 use waybill::roles::Roles;
-use waybill::tools::{Request, Tools};
+use waybill::tools::{Request, ToolError, Tools};
 
 use super::{Client, eventually};
 
@@ -33,7 +34,7 @@ pub struct Fast {
 pub struct Pipeline {
     client: Client,
     tools: Tools,
-    orders: Arc<dyn EventStore>,
+    adapters: Adapters,
     stop: CancellationToken,
     running: Option<JoinHandle<Ended>>,
     _folder: TempDir,
@@ -80,13 +81,13 @@ impl Pipeline {
             format!("http://{}", app.query_addr().unwrap()),
         );
         let tools = app.adapters().tools();
-        let orders = app.adapters().store(Service::Order).clone();
+        let adapters = app.adapters().clone();
         let stop = CancellationToken::new();
         let running = tokio::task::spawn(app.run(stop.clone()));
         Self {
             client,
             tools,
-            orders,
+            adapters,
             stop,
             running: Some(running),
             _folder: folder,
@@ -99,6 +100,16 @@ impl Pipeline {
         self.tools.answer(Request::Explain { order }).await.unwrap()
     }
 
+    /// What a tool answers.
+    pub async fn ask(&self, request: Request) -> Result<Value, ToolError> {
+        self.tools.answer(request).await
+    }
+
+    /// The event store of a service.
+    pub fn store(&self, service: Service) -> &Arc<dyn EventStore> {
+        self.adapters.store(service)
+    }
+
     /// How many facts the log of a service has.
     pub async fn facts_of(&self, service: &str) -> u64 {
         let status = self.tools.answer(Request::Status).await.unwrap();
@@ -109,7 +120,7 @@ impl Pipeline {
 
     /// How many orders were ever placed.
     pub async fn created_orders(&self) -> usize {
-        let store = self.orders.clone();
+        let store = self.store(Service::Order);
         let facts = store.read_log(0, usize::MAX).await.unwrap();
         facts
             .iter()

@@ -145,6 +145,11 @@ pub fn parked_fact(group: &str, topic: Service, key: &str, offset: i64) -> Parke
         reason: "it broke".to_owned(),
         attempts: 1,
         parked_at: second(2),
+        original: None,
+        replacement: None,
+        redrive: None,
+        ended: None,
+        revision: 0,
     }
 }
 

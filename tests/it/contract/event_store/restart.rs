@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::Service;
-use infra::event_store::{Append, DueRow, StoreError};
+use infra::event_store::{Append, DueRow, Ended, How, ParkedRow, StoreError};
 
 use super::Stores;
 use super::checkpoints::at;
@@ -96,7 +96,16 @@ pub async fn parked_facts_and_checkpoints_are_there_after_a_restart(mut stores: 
     for row in &rows {
         store.park(row.clone()).await.unwrap();
     }
-    store.unpark(&rows[0]).await.unwrap();
+    let ended = Ended {
+        how: How::Discarded,
+        at: second(5),
+        reason: None,
+    };
+    let first = ParkedRow {
+        ended: Some(ended),
+        ..rows[0].clone()
+    };
+    assert!(store.replace_parked(&first).await.unwrap());
     let relay = at(70, &[(0, 5), (7, 9)]);
     for checkpoint in [at(3, &[(0, 1)]), relay.clone()] {
         store
@@ -109,6 +118,8 @@ pub async fn parked_facts_and_checkpoints_are_there_after_a_restart(mut stores: 
     stores.restart().await;
     let store = stores.of(Service::Payment);
     assert_eq!(store.parked("payment", None, ALL).await.unwrap(), rows[1..]);
+    let record = store.parked_row(&first.id()).await.unwrap().unwrap();
+    assert_eq!(record.ended, first.ended);
     assert_eq!(store.checkpoint("relay").await.unwrap(), Some(relay));
 }
 

@@ -1,0 +1,8 @@
+//! Parked facts: taken up again, replaced, given up; and the tools that ask for it.
+
+mod bench;
+mod broken;
+mod cli;
+mod order;
+mod redrive;
+mod tools;
