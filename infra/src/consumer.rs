@@ -321,13 +321,12 @@ impl One {
             tracing::warn!(group = self.group, error = %e, "a fact cannot be parked yet");
             sleep(pauses.next().unwrap_or_default()).await;
         }
-        tracing::error!(
-            group = self.group,
-            fact = record.fact_id(),
-            class,
-            reason,
-            "parked"
-        );
+        let (group, fact) = (&self.group, record.fact_id());
+        if row.waits() {
+            tracing::debug!(group, fact, "waits behind a parked fact");
+        } else {
+            tracing::error!(group, fact, class, reason, "parked");
+        }
         End::Parked
     }
 

@@ -1,5 +1,6 @@
 //! The pipeline on real servers, each role a process of its own.
 
+mod poison;
 mod role;
 
 use std::process::Stdio;

@@ -22,21 +22,23 @@ const SETTINGS: [&str; 9] = [
 
 /// Servers, and a prefix on them that nobody else uses.
 pub struct Place {
+    prefix: String,
     settings: Vec<String>,
 }
 
 impl Place {
     /// None where a server is missing.
     pub async fn migrated() -> Option<Self> {
+        let prefix = own_prefix();
         let mut settings = vec![
             format!("postgres_url={}", postgres_url()?),
             format!("kafka_brokers={}", kafka_brokers()?),
             format!("cassandra_nodes={}", cassandra_nodes()?),
             format!("redis_url={}", redis_url()?),
-            format!("prefix={}", own_prefix()),
+            format!("prefix={prefix}"),
         ];
         settings.extend(SETTINGS.map(ToOwned::to_owned));
-        let place = Self { settings };
+        let place = Self { prefix, settings };
         let migrated = place.waybill(&["migrate"]).output().await.unwrap();
         let said = String::from_utf8_lossy(&migrated.stderr).into_owned();
         assert!(migrated.status.success(), "{said}");
@@ -71,6 +73,17 @@ impl Place {
             demo.args(["--set", &format!("{key}={}", addr(&url))]);
         }
         demo.output().await.unwrap()
+    }
+
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What a tool exits with, and its answer in JSON.
+    pub async fn run(&self, args: &[&str]) -> (i32, Value) {
+        let output = self.waybill(args).output().await.unwrap();
+        let answer = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), answer)
     }
 
     pub async fn status(&self) -> Value {
