@@ -6,6 +6,7 @@ mod dlq;
 mod explain;
 mod migrate;
 mod output;
+mod replay;
 mod serve;
 mod settle;
 mod status;
@@ -82,6 +83,8 @@ enum Command {
     /// Look at what could not be taken, have it taken up again, or give it up
     #[command(subcommand)]
     Dlq(dlq::Dlq),
+    /// Publish facts again: for a new consumer, or to a topic that lost some (needs servers)
+    Replay(replay::Replay),
     /// Record a void or refund that was done by hand at the payment provider
     Settle(settle::Settle),
     /// Show the configuration in force, and where each value comes from
@@ -123,6 +126,7 @@ pub fn run() -> ExitCode {
             Command::Status => status::run(context).await,
             Command::Explain(args) => explain::run(context, args).await,
             Command::Dlq(verb) => dlq::run(context, verb).await,
+            Command::Replay(args) => replay::run(context, args).await,
             Command::Settle(args) => settle::run(context, args).await,
             Command::Config => config::run(&context),
         }

@@ -14,9 +14,9 @@
 mod checks;
 mod pump;
 mod record;
+mod replay;
 mod status;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +29,18 @@ use crate::event_store::{Checkpoint, EventStore, StoreError};
 use crate::failure::{LONGEST_PAUSE, pauses};
 use pump::Pump;
 
+pub use replay::{ReplayError, Which, mend, replay};
 pub use status::{Halt, RelayState, RelayStatus};
 
 /// The lease under which a log is relayed.
 pub const LEASE: &str = "log";
 /// What the relay's checkpoint is called.
 pub const CHECKPOINT: &str = "relay";
+/// The checkpoint from which a halted relay is to go on, written by who mended what it halted for;
+/// its `halted` tells one mend from another.
+const MEND: &str = "relay-mend";
+/// How far the log was published when the relay last took a mend; its `halted` says which.
+const PUBLISHED: &str = "relay-published";
 /// How often a relay that has halted, or has nothing to do, looks at the topic: soon enough for a
 /// person who waits for the mend.
 pub const RECHECK: Duration = Duration::from_secs(10);
@@ -49,6 +55,13 @@ pub struct Relay {
     pub status: RelayStatus,
     /// How often it looks whether it is mended; [`RECHECK`] but in tests.
     pub recheck: Duration,
+}
+
+/// Where a relay goes on.
+struct Ready {
+    checkpoint: Checkpoint,
+    /// Facts up to here were published before.
+    replays_to: Position,
 }
 
 /// Why a relay does not go on as it is.
@@ -96,35 +109,54 @@ impl Relay {
     /// Checks, then relays until `stop`.
     async fn attempt(&self, epoch: u64, stop: &CancellationToken) -> Result<(), Trouble> {
         let ready = stop.run_until_cancelled(self.ready(epoch)).await;
-        let Some(checkpoint) = ready.transpose()? else {
+        let Some(ready) = ready.transpose()? else {
             return Ok(());
         };
         let session = self.publisher.begin(self.service())?;
-        Pump::new(self, epoch, session, checkpoint).run(stop).await
+        Pump::new(self, epoch, session, ready).run(stop).await
     }
 
-    /// The checkpoint to go on from, once log and topic belong together.
-    async fn ready(&self, epoch: u64) -> Result<Checkpoint, Trouble> {
+    /// Where to go on, once log and topic belong together.
+    async fn ready(&self, epoch: u64) -> Result<Ready, Trouble> {
         let stored = self.store.checkpoint(CHECKPOINT).await?.unwrap_or_default();
-        let ends = self.check(&stored).await?;
+        let mut published = self.store.checkpoint(PUBLISHED).await?.unwrap_or_default();
+        let mend = match stored.halted {
+            Some(_) => self.store.checkpoint(MEND).await?,
+            None => None,
+        };
+        let mend = mend.filter(|mend| mend.halted != published.halted);
+        let from = mend.as_ref().unwrap_or(&stored);
+        let ends = self.check(from).await?;
         if stored.halted.is_some() {
-            self.next_is_readable(stored.position).await?;
+            self.next_is_readable(from.position).await?;
         }
         let none_yet = ends.keys().map(|partition| (*partition, -1));
         let mut checkpoint = Checkpoint {
             offsets: none_yet.collect(),
             halted: None,
-            ..stored.clone()
+            position: from.position,
         };
-        checkpoint.offsets.extend(stored.offsets.clone());
-        if checkpoint != stored {
-            let fence = Some((LEASE, epoch));
-            let set = self.store.set_checkpoint(CHECKPOINT, &checkpoint, fence);
-            set.await?;
-        }
+        checkpoint.offsets.extend(from.offsets.clone());
         let last = self.store.last_position().await?;
+        if checkpoint != stored {
+            self.set(CHECKPOINT, &checkpoint, epoch).await?;
+        }
+        if let Some(mend) = mend {
+            // A log that was restored from a backup may have lost what was published.
+            published.position = published.position.max(stored.position).min(last);
+            published.halted = mend.halted;
+            self.set(PUBLISHED, &published, epoch).await?;
+        }
         self.status.runs(self.service(), checkpoint.position, last);
-        Ok(checkpoint)
+        Ok(Ready {
+            checkpoint,
+            replays_to: published.position,
+        })
+    }
+
+    async fn set(&self, name: &str, checkpoint: &Checkpoint, epoch: u64) -> Result<(), StoreError> {
+        let fence = Some((LEASE, epoch));
+        self.store.set_checkpoint(name, checkpoint, fence).await
     }
 
     /// That a row which nobody could read is not what comes next: else the halt stays as it is.
@@ -149,9 +181,7 @@ impl Relay {
                 return Ok(());
             }
             checkpoint.halted = Some(words);
-            let fence = Some((LEASE, epoch));
-            let set = self.store.set_checkpoint(CHECKPOINT, &checkpoint, fence);
-            set.await
+            self.set(CHECKPOINT, &checkpoint, epoch).await
         };
         // It is tried again with the next look.
         if let Some(Err(e)) = stop.run_until_cancelled(keep).await {
@@ -162,53 +192,6 @@ impl Relay {
     fn service(&self) -> Service {
         self.store.service()
     }
-}
-
-/// Makes the relay of a log that has halted publish again what is after `position`, and take the
-/// topic as it is now. What was published before comes again.
-///
-/// # Errors
-/// [`MendError`]
-pub async fn republish(
-    store: &dyn EventStore,
-    publisher: &dyn Publisher,
-    position: Position,
-) -> Result<(), MendError> {
-    let checkpoint = store.checkpoint(CHECKPOINT).await?.unwrap_or_default();
-    // A relay that runs would write its own position over it.
-    if checkpoint.halted.is_none() {
-        return Err(MendError::Runs);
-    }
-    let service = store.service();
-    let ends = publisher.ends(service).await?;
-    let ends = ends.ok_or_else(|| MendError::NoTopic(publisher.topic(service)))?;
-    let offsets: BTreeMap<i32, i64> = ends
-        .into_iter()
-        .map(|(partition, ends)| (partition, ends.high - 1))
-        .collect();
-    let fresh = Checkpoint {
-        position,
-        offsets,
-        halted: None,
-    };
-    Ok(store.set_checkpoint(CHECKPOINT, &fresh, None).await?)
-}
-
-/// Why a relay was not told to publish again.
-#[derive(Debug, thiserror::Error)]
-pub enum MendError {
-    /// It has not halted.
-    #[error("the relay of this log has not halted")]
-    Runs,
-    /// There is nowhere to publish.
-    #[error("there is no topic {0}: run `waybill migrate`")]
-    NoTopic(String),
-    /// The store does not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The brokers do not answer.
-    #[error(transparent)]
-    Bus(#[from] BusError),
 }
 
 impl From<StoreError> for Trouble {

@@ -4,6 +4,7 @@ mod faults;
 mod given;
 mod mends;
 mod odd;
+mod replays;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! The pipeline on real servers, each role a process of its own.
 
 mod poison;
+mod replayed;
 mod role;
 
 use std::process::Stdio;

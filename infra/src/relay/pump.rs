@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::records_of;
 use super::status::gauge;
-use super::{CHECKPOINT, Halt, LEASE, Relay, Trouble};
+use super::{CHECKPOINT, Halt, LEASE, Ready, Relay, Trouble};
 use crate::bus::{Ack, Acknowledged, BusError, Refused, Session};
 use crate::clock;
+use crate::envelope::REPLAY;
 use crate::event_store::{Checkpoint, StoreError, StoredFact};
 
 /// Facts a read: larger pages read no faster.
@@ -43,6 +44,8 @@ pub(super) struct Pump<'a> {
     epoch: u64,
     session: Box<dyn Session>,
     checkpoint: Checkpoint,
+    /// Facts up to here were published before: their records are marked.
+    replays_to: Position,
     /// The position of the checkpoint that was last asked to be stored.
     saved: Position,
     saved_at: Instant,
@@ -71,7 +74,10 @@ impl<'a> Pump<'a> {
         relay: &'a Relay,
         epoch: u64,
         session: Box<dyn Session>,
-        checkpoint: Checkpoint,
+        Ready {
+            checkpoint,
+            replays_to,
+        }: Ready,
     ) -> Self {
         let position = checkpoint.position;
         Self {
@@ -79,6 +85,7 @@ impl<'a> Pump<'a> {
             epoch,
             session,
             checkpoint,
+            replays_to,
             saved: position,
             saved_at: Instant::now(),
             saving: None,
@@ -149,7 +156,7 @@ impl<'a> Pump<'a> {
             let Some(fact) = self.waiting.front() else {
                 break;
             };
-            match offer(&mut *self.session, fact) {
+            match send(&mut *self.session, fact, fact.position <= self.replays_to) {
                 Ok(ack) => {
                     let metadata = fact.metadata.clone();
                     self.under_way.push_back((fact.position, metadata, ack));
@@ -321,11 +328,18 @@ impl<'a> Pump<'a> {
     }
 }
 
-/// Sends a fact; one that is too large for a record without what makes it so. Its key is parked by
+/// Sends a fact, marked where it was published before; one that is too large for a record without what makes it so. Its key is parked by
 /// whoever reads it, and no other is.
-fn offer(session: &mut dyn Session, fact: &StoredFact) -> Result<Ack, Refused> {
+pub(super) fn send(
+    session: &mut dyn Session,
+    fact: &StoredFact,
+    again: bool,
+) -> Result<Ack, Refused> {
     let mut answer = Err(Refused::Never("it has no record".to_owned()));
-    for record in records_of(fact) {
+    for mut record in records_of(fact) {
+        if again {
+            record.headers.push((REPLAY.to_owned(), "true".into()));
+        }
         answer = session.send(&record);
         if !matches!(answer, Err(Refused::Never(_))) {
             break;

@@ -9,6 +9,8 @@ use infra::bus::{KafkaPlace, KafkaPublisher, Publisher, Record, Topics, create_t
 use infra::envelope;
 use infra::event_store::{Append, Checkpoint, EventStore, StoredFact};
 use infra::relay::{CHECKPOINT, LEASE, Relay, RelayStatus};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message};
@@ -79,12 +81,12 @@ impl Given {
         self.store.read_log(0, ALL).await.unwrap()
     }
 
-    /// Waits until the checkpoint is at the end of the log.
+    /// Waits until the checkpoint is at the end of the log, and the relay has not halted.
     pub async fn relayed(&self) {
         let last = self.store.last_position().await.unwrap();
         eventually(
-            || async { (self.checkpoint().await.position, self.status.now()) },
-            |(position, _)| *position == last,
+            || async { (self.checkpoint().await, self.status.now()) },
+            |(at, _)| at.position == last && at.halted.is_none(),
         )
         .await;
     }
@@ -113,7 +115,26 @@ impl Given {
             .collect()
     }
 
-    async fn read(&self) -> Vec<Record> {
+    pub fn admin(&self) -> (AdminClient<DefaultClientContext>, AdminOptions) {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", &self.brokers);
+        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)));
+        (client.create().unwrap(), options)
+    }
+
+    /// The topic is gone, and there is another of its name.
+    pub async fn make_anew(&self) {
+        let (client, options) = self.admin();
+        let topic = self.publisher.topic(Service::Payment);
+        client.delete_topics(&[&topic], &options).await.unwrap();
+        let ends = || self.publisher.ends(Service::Payment);
+        eventually(ends, |seen| matches!(seen, Ok(None)))
+            .await
+            .unwrap();
+        make_topics(&self.place).await;
+    }
+
+    pub async fn read(&self) -> Vec<Record> {
         // A topic that is new is not known everywhere for a moment.
         let look = || self.publisher.ends(Service::Payment);
         let ends = eventually(look, |seen| matches!(seen, Ok(Some(_))))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::Service;
 use infra::event_store::{Append, Checkpoints, Log, StoredFact};
-use infra::relay::{CHECKPOINT, republish};
+use infra::relay::{CHECKPOINT, mend};
 
 use super::given::Given;
 use crate::contract::{Databases, fact, stream, to};
@@ -108,7 +108,7 @@ async fn a_row_that_is_no_fact_is_named_after_all_before_it_is_published_and_can
         "{halt}"
     );
     assert_eq!(given.checkpoint().await.position, 7);
-    republish(&store, &*given.publisher, 8).await.unwrap();
+    assert!(mend(&store, &*given.publisher, 8).await.unwrap());
     given.relayed().await;
     relay.end().await;
     assert_eq!(given.topic().await.len(), 10);
