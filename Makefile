@@ -14,16 +14,19 @@ demo: ## Watch it work
 # Ours, which `make test` starts; a URL of the environment is used as it is.
 SERVERS = scripts/servers/servers
 
+# FEATURES=kafka-tls for TLS to Kafka, which needs OpenSSL's headers.
+WITH = $(if $(FEATURES),--features $(FEATURES))
+
 test: ## Run every test, on real servers where they can be had
 	$(SERVERS) up
-	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && cargo test --workspace --locked
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && cargo test --workspace --locked $(WITH)
 
 scale: ## Kill and restart it with 100,000 orders (takes minutes)
 	cargo test --test it --locked -- --ignored --nocapture scale
 
 lint: ## Check format and lints
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked $(WITH) -- -D warnings
 
 deny: ## Check the licences and sources of dependencies (needs cargo-deny)
 	cargo deny check licenses bans sources

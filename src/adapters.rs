@@ -5,7 +5,7 @@ use std::sync::Arc;
 use command_api::{Outside, Services};
 use domain::Service;
 use infra::bus::{Bus, FeedBus, KafkaBus, KafkaPublisher, Membership};
-use infra::cache::{InvalidRedisUrl, LocalCache, RedisCache};
+use infra::cache::{InvalidRedis, LocalCache};
 use infra::config::{Config, Courier, Servers};
 use infra::courier::{self, NoCourier, SimulatedCourier};
 use infra::event_store::{
@@ -43,8 +43,8 @@ pub enum OpenError {
     #[error("cassandra: {0}")]
     Cassandra(#[from] view_store::InvalidPlace),
     /// A setting for Redis that is none.
-    #[error("redis_url {0}")]
-    Redis(#[from] InvalidRedisUrl),
+    #[error("redis: {0}")]
+    Redis(#[from] InvalidRedis),
 }
 
 impl Adapters {
@@ -107,8 +107,8 @@ impl Adapters {
             outside: Outside {
                 bus: bus.clone(),
                 publisher: Some(Arc::new(KafkaPublisher::new(kafka))),
-                cache: match &servers.redis {
-                    Some(url) => Arc::new(RedisCache::new(url.reveal(), &servers.prefix)?),
+                cache: match servers.cache()? {
+                    Some(cache) => Arc::new(cache),
                     None => Arc::new(LocalCache::new()),
                 },
                 provider: Arc::new(SimulatedProvider::new(config.payment.clone())),

@@ -19,7 +19,8 @@ use crate::event_store::{Original, ParkedRow, StoredFact};
 
 pub use feed::FeedBus;
 pub use kafka::{
-    KafkaBus, KafkaPlace, KafkaPublisher, Membership, TopicError, Topics, create_topics,
+    InvalidProperty, KafkaBus, KafkaPlace, KafkaPublisher, Membership, TopicError, Topics,
+    create_topics,
 };
 pub use publisher::{Ack, Acknowledged, Ends, Published, Publisher, Refused, Session};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use local::LocalCache;
-pub use redis::{InvalidRedisUrl, RedisCache};
+pub use redis::{InvalidRedis, RedisCache};
 
 /// How long a mark or a lock lives, by key.
 pub mod lives {

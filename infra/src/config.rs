@@ -5,6 +5,7 @@
 //! `WAYBILL_PAYMENT_DELAY_MS` in the environment and `--set payment_delay_ms=..` as a flag. An
 //! unknown key or a bad value names itself and where it was found, before anything is opened.
 
+mod secret;
 mod servers;
 mod settings;
 
@@ -25,7 +26,8 @@ use crate::lease::Terms;
 use crate::payment_provider::Simulated;
 use crate::telemetry;
 
-pub use servers::{Cassandra, Kafka, Secret, Servers};
+pub use secret::Secret;
+pub use servers::{Cassandra, Kafka, Redis, Servers};
 pub use settings::{KEYS, Key, Settings};
 
 /// What everything is configured with.
@@ -154,7 +156,7 @@ impl Config {
             .map(|key| {
                 let value = figment.extract_inner::<Value>(key.name);
                 let value = match value.map_err(|e| describe(&figment, e))? {
-                    Value::String(text) => servers::shown(key.name, &text).into(),
+                    Value::String(text) => secret::shown(key.name, &text).into(),
                     other => other,
                 };
                 Ok(Origin {
@@ -296,7 +298,18 @@ fn figment(sources: &Sources) -> Result<Figment, ConfigError> {
                 message: "must have the form key=value".into(),
             });
         };
-        pairs.push((key.trim().to_owned(), value.to_owned()));
+        let key = key.trim();
+        if secret::is_secret(key, value) {
+            return Err(ConfigError {
+                key: key.to_owned(),
+                found: Found(Some(FLAG.into())),
+                message:
+                    "holds a secret, which everyone on this machine could read in the list of \
+                          processes: set it in the file or the environment"
+                        .into(),
+            });
+        }
+        pairs.push((key.to_owned(), value.to_owned()));
     }
     let source = FLAG;
     Ok(figment.merge(Texts { source, pairs }))

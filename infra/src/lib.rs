@@ -43,6 +43,7 @@ pub mod redrive;
 pub mod relay;
 pub mod tasks;
 pub mod telemetry;
+mod tls;
 pub mod view_store;
 
 pub use origin::Origin;

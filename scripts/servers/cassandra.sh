@@ -28,6 +28,8 @@ cassandra_prepare() {
         # Alone, it has nobody to wait for.
         -Dcassandra.ring_delay_ms=100
         -Dcassandra.skip_wait_for_gossip_to_settle=0
+        # Where it asks for logins, its first user is there at once.
+        -Dcassandra.superuser_setup_delay_ms=0
         # Otherwise it measures this, in a loop of a second, at every start.
         -Dcassandra.memtable.row_overhead_size=180
         -cp "$JARS/*" org.apache.cassandra.service.CassandraDaemon)

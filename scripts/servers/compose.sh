@@ -8,7 +8,8 @@ readonly ENGINE_LIMIT_S=10
 compose() {
     local project
     project=waybill-servers-$(cksum <<<"$DIR")
-    docker compose --project-name "${project%% *}" --env-file "$HERE/versions.env" \
+    # As a process would: the URL that `env` prints has no password.
+    POSTGRES_HOST_AUTH_METHOD=trust docker compose --project-name "${project%% *}" --env-file "$HERE/versions.env" \
         --file "$ROOT/compose.yml" "$@" </dev/null 9>&-
 }
 

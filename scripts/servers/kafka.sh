@@ -13,13 +13,15 @@ kafka_ports() { echo 2; } # clients, controller
 kafka_get() { maven_jars kafka "$KAFKA_VERSION"; }
 
 kafka_prepare() {
-    local config="$RUN/kafka/kafka.properties" data="$RUN/kafka/data"
+    local config="$RUN/kafka/kafka.properties" data="$RUN/kafka/data" users format=()
     fill_in "$HERE/conf/kafka.properties" \
         "PORT=$PORT" "CONTROLLER_PORT=${MORE_PORTS[0]}" "DATA=$data" >"$config"
     jvm_command kafka
     if [ ! -f "$data/meta.properties" ]; then
+        users=$(added kafka.users)
+        if [ -n "$users" ]; then mapfile -t format <"$users"; fi
         "$JAVA" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$JARS/*" kafka.tools.StorageTool \
-            format --ignore-formatted -t "$(kafka_random_id)" -c "$config" </dev/null >>"$RUN/kafka/log" 2>&1 9>&- ||
+            format --ignore-formatted -t "$(kafka_random_id)" -c "$config" "${format[@]}" </dev/null >>"$RUN/kafka/log" 2>&1 9>&- ||
             give_up_with_log kafka "its storage could not be formatted"
     fi
     jvm_archive kafka

@@ -21,7 +21,7 @@ postgres_get() {
 }
 
 postgres_prepare() {
-    local data
+    local data more
     postgres_folder
     data="$FOLDER/data"
     if [ ! -d "$data" ]; then
@@ -34,6 +34,11 @@ postgres_prepare() {
     forget_dead_postmaster "$data"
     # Written over in place, so that the file stays the server's own.
     fill_in "$HERE/conf/postgresql.conf" "PORT=$PORT" >"$data/postgresql.conf"
+    more=$(added postgres)
+    if [ -n "$more" ]; then
+        # It takes no key that somebody else owns or may read.
+        install --mode=600 ${AS_POSTGRES:+--owner=postgres --group=postgres} "$more"/* "$data"
+    fi
     # shellcheck disable=SC2034 # for start_process
     COMMAND=(env --chdir="$data" "${AS_POSTGRES[@]}" "$POSTGRES_BIN/postgres" -D "$data")
 }

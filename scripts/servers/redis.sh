@@ -21,7 +21,9 @@ redis_prepare() {
 }
 
 redis_answers() { # PORT
-    [ "$(ask "$1" 'PING\r\n' 5)" = 2b504f4e47 ] # +PONG
+    local answer
+    answer=$(ask "$1" 'PING\r\n' 5)
+    [ "$answer" = 2b504f4e47 ] || [ "$answer" = 2d4e4f4155 ] # +PONG, or -NOAUTH where it wants a login
 }
 
 redis_stop() { end_gently redis TERM "$STOP_LIMIT_S"; }

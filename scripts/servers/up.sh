@@ -13,7 +13,8 @@ up() {
     done
     ((${#names[@]} > 0)) || names=("${NAMES[@]}")
     from=$(now_ms)
-    if compose_offered; then COMPOSE=yes; else COMPOSE=no; fi
+    # Containers have settings of their own, to which nothing is added.
+    if [ -z "${SERVERS_SETTINGS:-}" ] && compose_offered; then COMPOSE=yes; else COMPOSE=no; fi
     for name in "${names[@]}"; do
         (up_one "$name" "$profile") &
         jobs[$name]=$!
@@ -139,10 +140,17 @@ no_answer() { # NAME
     give_up_with_log "$1" "it did not answer within $READY_LIMIT_S s, and was ended"
 }
 
-fill_in() { # TEMPLATE NAME=VALUE.. -> the template with each @NAME@ replaced
-    local text pair
+fill_in() { # TEMPLATE NAME=VALUE.. -> the template, and what is added to it, with each @NAME@ replaced
+    local text pair more
     text=$(<"$1")
+    more=$(added "${1##*/}")
+    if [ -n "$more" ]; then text+=$'\n'$(<"$more"); fi
     shift
     for pair in "$@"; do text=${text//"@${pair%%=*}@"/"${pair#*=}"}; done
     printf '%s\n' "$text"
+}
+
+added() { # FILE -> the path of what SERVERS_SETTINGS adds under this name, or nothing
+    local file="${SERVERS_SETTINGS:-}/$1"
+    if [ -n "${SERVERS_SETTINGS:-}" ] && [ -e "$file" ]; then echo "$file"; fi
 }

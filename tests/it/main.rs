@@ -6,8 +6,10 @@
 //! - `architecture`, `schema`: what depends on what; contracts are files.
 //! - `cqrs`: by way of cqrs-es, beside a stock repository of postgres-es.
 //! - `cli`: the command line, as a process.
+//! - `compose`: the image and how it is started.
 //! - `handler`, `loops`: commands that meet, states that are stale, calls that fail.
 //! - `dlq`: parked facts, taken up again.
+//! - `secured`: servers with TLS and logins; secrets stay secret.
 //! - `servers`: each role a process of its own, on real servers.
 //! - `relay`: from a log to a topic, and what becomes of it when either is hurt.
 //! - `crash`: a real process, killed again and again.
@@ -22,6 +24,7 @@
 
 mod architecture;
 mod cli;
+mod compose;
 mod contract;
 mod cqrs;
 mod crash;
@@ -32,5 +35,6 @@ mod journey;
 mod loops;
 mod relay;
 mod schema;
+mod secured;
 mod servers;
 mod support;

@@ -27,12 +27,15 @@ use crate::event_store::ParkedRow;
 use member::Quiet;
 use subscription::KafkaSubscription;
 
-pub use place::KafkaPlace;
+pub use place::{InvalidProperty, KafkaPlace};
 pub use publisher::KafkaPublisher;
 pub use topics::{TopicError, Topics, create_topics};
 
 /// How long brokers may take to answer a question. Who waits for it tries again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The group of a client that is in none. An empty name is refused, and a prefix may be empty.
+const NO_GROUP: &str = "unused";
 
 /// How the members of consumer groups show that they live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +103,7 @@ impl KafkaBus {
                 None => Ok(()),
             }
         };
-        self.ask("", look).await
+        self.ask(NO_GROUP, look).await
     }
 }
 

@@ -5,15 +5,17 @@
 //! the other: what they would have saved is done twice, and the deciders take it as nothing.
 
 use std::future::Future;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{AsyncCommands, Client, RedisResult, Script};
+use redis::{AsyncCommands, Client, RedisResult, Script, TlsCertificates};
 use tokio::time::timeout;
 
 use super::{Cache, LocalCache};
+use crate::tls;
 
 /// The longest wait for an answer, which takes some 0.1 ms on the loopback: whatever a cache saves
 /// is worth no more.
@@ -41,25 +43,52 @@ pub struct RedisCache {
     away: Mutex<Option<Instant>>,
 }
 
-/// A URL that is none. Never repeats it, for it may have a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a URL such as redis://host:6379/0")]
-pub struct InvalidRedisUrl;
+/// A setting that cannot be used. Never repeats the URL, which may have a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRedis {
+    /// No URL.
+    #[error("is not a URL such as redis://host:6379/0")]
+    Url,
+    /// An authority that cannot be trusted: the file, and what is wrong with it.
+    #[error("{0}")]
+    Ca(String),
+}
 
 impl RedisCache {
     /// The server at `url`, which is connected to when it is first needed, within a Tokio runtime.
     ///
     /// # Errors
-    /// [`InvalidRedisUrl`]
-    pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidRedisUrl> {
-        let client = Client::open(url).map_err(|_| InvalidRedisUrl)?;
+    /// [`InvalidRedis`]
+    pub fn new(url: &str, prefix: &str) -> Result<Self, InvalidRedis> {
+        let client = Client::open(url).map_err(|_| InvalidRedis::Url)?;
+        Self::of(client, prefix)
+    }
+
+    /// The server at `url`, a `rediss://`, where it has a certificate that the authority in
+    /// `ca_file` signed, a PEM file; those that the system trusts are not.
+    ///
+    /// # Errors
+    /// [`InvalidRedis`]
+    pub fn trusting(ca_file: &Path, url: &str, prefix: &str) -> Result<Self, InvalidRedis> {
+        tls::certificates(ca_file).map_err(InvalidRedis::Ca)?;
+        let unreadable = |e| InvalidRedis::Ca(format!("{}: {e}", ca_file.display()));
+        let trusted = TlsCertificates {
+            client_tls: None,
+            root_cert: Some(std::fs::read(ca_file).map_err(unreadable)?),
+        };
+        let client = Client::build_with_tls(url, trusted).map_err(|_| InvalidRedis::Url)?;
+        Self::of(client, prefix)
+    }
+
+    fn of(client: Client, prefix: &str) -> Result<Self, InvalidRedis> {
+        tls::choose_cryptography();
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
             .set_connection_timeout(Some(ANSWER))
             .set_response_timeout(Some(ANSWER));
         let server = ConnectionManager::new_lazy_with_config(client, config);
         Ok(Self {
-            server: server.map_err(|_| InvalidRedisUrl)?,
+            server: server.map_err(|_| InvalidRedis::Url)?,
             prefix: prefix.to_owned(),
             own: LocalCache::new(),
             lock: Script::new(LOCK),

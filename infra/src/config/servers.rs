@@ -2,17 +2,19 @@
 //! everything is on the embedded store.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::Service;
 
+use super::secret::Secret;
 use super::settings::Settings;
 use super::within;
 use crate::bus::{KafkaPlace, Topics};
+use crate::cache::{InvalidRedis, RedisCache};
 use crate::event_store::{InvalidPlace, PostgresPlace};
 use crate::prefix::is_prefix;
+use crate::tls;
 use crate::view_store::{self, CassandraPlace, TlsFiles};
 
 /// The servers of a pipeline.
@@ -29,7 +31,7 @@ pub struct Servers {
     /// The cluster with the views.
     pub cassandra: Cassandra,
     /// The cache, where there is one.
-    pub redis: Option<Secret>,
+    pub redis: Option<Redis>,
 }
 
 /// The brokers, and how to talk to them.
@@ -60,24 +62,14 @@ pub struct Cassandra {
     pub ca_file: Option<PathBuf>,
 }
 
-/// A value that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value, for the client that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
+/// The cache.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Redis {
+    /// Where it is.
+    pub url: Secret,
+    /// The authority that signed its certificate, as PEM; none: those that the system trusts.
+    pub ca_file: Option<PathBuf>,
 }
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(MASK)
-    }
-}
-
-const MASK: &str = "***";
 
 impl Servers {
     pub(super) fn read(settings: &Settings) -> Result<Option<Self>, (&'static str, String)> {
@@ -118,6 +110,8 @@ impl Servers {
             cassandra: cassandra(settings)?,
             redis: redis(settings)?,
         };
+        let kafka = servers.kafka_place().check();
+        kafka.map_err(|e| ("kafka_properties", e.to_string()))?;
         servers.views().map_err(|e| (key_of(&e), e.to_string()))?;
         Ok(Some(servers))
     }
@@ -144,6 +138,22 @@ impl Servers {
             &self.prefix,
             properties.iter().map(reveal).collect(),
         )
+    }
+
+    /// The cache, where there is a server for it; to be made within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`InvalidRedis`]
+    pub fn cache(&self) -> Result<Option<RedisCache>, InvalidRedis> {
+        let Some(Redis { url, ca_file }) = &self.redis else {
+            return Ok(None);
+        };
+        let (url, prefix) = (url.reveal(), &self.prefix);
+        let cache = match ca_file {
+            Some(ca_file) => RedisCache::trusting(ca_file, url, prefix),
+            None => RedisCache::new(url, prefix),
+        };
+        cache.map(Some)
     }
 
     /// Where the views are kept.
@@ -192,6 +202,7 @@ fn alone(settings: &Settings) -> Option<&'static str> {
     let others = [
         ("migrate_postgres_url", &settings.migrate_postgres_url),
         ("redis_url", &settings.redis_url),
+        ("redis_ca_file", &settings.redis_ca_file),
     ];
     [("postgres_url", &settings.postgres_url)]
         .into_iter()
@@ -292,63 +303,23 @@ fn key_of(e: &view_store::InvalidPlace) -> &'static str {
     }
 }
 
-fn redis(settings: &Settings) -> Result<Option<Secret>, (&'static str, String)> {
-    let url = &settings.redis_url;
-    let known = ["redis://", "rediss://"]
-        .iter()
-        .any(|scheme| url.starts_with(scheme));
-    match url.as_str() {
-        "" => Ok(None),
-        _ if known => Ok(Some(Secret(url.clone()))),
-        _ => Err(("redis_url", "is not a URL such as redis://host:6379".into())),
+fn redis(settings: &Settings) -> Result<Option<Redis>, (&'static str, String)> {
+    let (url, ca_file) = (&settings.redis_url, &settings.redis_ca_file);
+    let tls = url.starts_with("rediss://");
+    if url.is_empty() && ca_file.is_empty() {
+        return Ok(None);
     }
-}
-
-/// What may be shown of the value of `key`: without passwords.
-pub(super) fn shown(key: &str, value: &str) -> String {
-    match key {
-        _ if value.is_empty() => String::new(),
-        "cassandra_password" => MASK.to_owned(),
-        "kafka_properties" => masked_properties(value),
-        _ if key.ends_with("_url") => masked_url(value),
-        _ => value.to_owned(),
+    if !tls && !url.starts_with("redis://") {
+        return Err(("redis_url", "is not a URL such as redis://host:6379".into()));
     }
-}
-
-/// Names stay, and values that cannot be secret.
-fn masked_properties(properties: &str) -> String {
-    let mask = |pair: &str| match pair.split_once('=') {
-        Some((name, value)) if OPEN.contains(&name.trim()) => format!("{}={value}", name.trim()),
-        Some((name, _)) => format!("{}={MASK}", name.trim()),
-        None => MASK.to_owned(),
-    };
-    properties
-        .split(';')
-        .map(mask)
-        .collect::<Vec<_>>()
-        .join(";")
-}
-
-/// Settings of librdkafka that hold no secrets.
-const OPEN: [&str; 4] = [
-    "security.protocol",
-    "sasl.mechanism",
-    "sasl.mechanisms",
-    "ssl.ca.location",
-];
-
-fn masked_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return MASK.to_owned();
-    };
-    // Passwords are also given as parameters.
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    let Some((login, place)) = rest.rsplit_once('@') else {
-        return format!("{scheme}://{rest}");
-    };
-    let user = login.split_once(':').map(|(user, _)| user);
-    match user {
-        Some(user) => format!("{scheme}://{user}:{MASK}@{place}"),
-        None => format!("{scheme}://{login}@{place}"),
+    let ca_file = (!ca_file.is_empty()).then(|| PathBuf::from(ca_file));
+    if let Some(file) = &ca_file {
+        if !tls {
+            let plain = "needs TLS: a redis_url that begins with rediss://";
+            return Err(("redis_ca_file", plain.into()));
+        }
+        tls::certificates(file).map_err(|e| ("redis_ca_file", e))?;
     }
+    let url = Secret(url.clone());
+    Ok(Some(Redis { url, ca_file }))
 }

@@ -74,6 +74,8 @@ settings! {
     cassandra_ca_file: String = "".into();
     /// The Redis server of the cache; without one, each process has a cache of its own.
     redis_url: String = "".into();
+    /// The authority that signed the Redis server's certificate, a PEM file; else the system's.
+    redis_ca_file: String = "".into();
     /// What the names of databases, roles, topics, groups, keyspaces and keys begin with.
     prefix: String = "".into();
     /// Where the command API listens.

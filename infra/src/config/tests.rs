@@ -1,3 +1,6 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 fn load(set: &[&str]) -> Result<Config, ConfigError> {
@@ -7,11 +10,35 @@ fn load(set: &[&str]) -> Result<Config, ConfigError> {
     })
 }
 
+/// As [`load`], from a file, where secrets may be.
+fn load_file(set: &[&str]) -> (Sources, Result<Config, ConfigError>) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    // Of those with one key the last counts.
+    let pairs: BTreeMap<_, _> = set.iter().filter_map(|flag| flag.split_once('=')).collect();
+    let lines = pairs
+        .into_iter()
+        .map(|(key, value)| match value.parse::<u64>() {
+            Ok(number) => format!("{key} = {number}\n"),
+            Err(_) => format!("{key} = '{value}'\n"),
+        });
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("waybill-config-{}-{n}.toml", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    std::fs::write(&file, lines.collect::<String>()).unwrap();
+    let sources = Sources {
+        file: Some(file.clone()),
+        set: vec![],
+    };
+    let loaded = Config::load(&sources);
+    (sources, loaded)
+}
+
 #[test]
 fn the_defaults_are_valid_and_bind_to_loopback() {
     let config = Config::default();
     assert!(config.http.command_addr.ip().is_loopback());
     assert!(config.http.query_addr.ip().is_loopback());
+    assert!(config.http.projectors_addr.ip().is_loopback());
 }
 
 #[test]
@@ -77,11 +104,11 @@ const SERVERS: [&str; 3] = [
 #[test]
 fn servers_are_set_together_or_not_at_all_and_the_missing_key_is_named() {
     assert_eq!(load(&[]).unwrap().servers, None);
-    assert!(load(&SERVERS).unwrap().servers.is_some());
+    assert!(load_file(&SERVERS).1.unwrap().servers.is_some());
     for missing in 0..SERVERS.len() {
         let mut some = SERVERS.to_vec();
         let (key, _) = some.remove(missing).split_once('=').unwrap();
-        assert_eq!(load(&some).unwrap_err().key, key);
+        assert_eq!(load_file(&some).1.unwrap_err().key, key);
     }
     let e = load(&["redis_url=redis://cache:6379"]).unwrap_err();
     assert_eq!(e.key, "redis_url");
@@ -99,13 +126,19 @@ fn a_bad_server_names_its_key_and_repeats_no_secret() {
         ("cassandra_password=hidden", "cassandra_user"),
         ("cassandra_user=me", "cassandra_password"),
         ("kafka_properties=hidden", "kafka_properties"),
+        ("kafka_properties=sasl.pasword=hidden", "kafka_properties"),
+        (
+            "kafka_properties=socket.timeout.ms=hidden",
+            "kafka_properties",
+        ),
         ("kafka_partitions=0", "kafka_partitions"),
         ("redis_url=me:hidden@cache", "redis_url"),
+        ("redis_ca_file=/no/such/ca.pem", "redis_url"),
         ("prefix=Shop", "prefix"),
     ] {
         let mut settings = SERVERS.to_vec();
         settings.push(setting);
-        let e = load(&settings).unwrap_err();
+        let e = load_file(&settings).1.unwrap_err();
         assert_eq!(e.key, key, "{setting}: {e}");
         assert!(!e.to_string().contains("hidden"), "{e}");
     }
@@ -115,24 +148,83 @@ fn a_bad_server_names_its_key_and_repeats_no_secret() {
 fn no_secret_is_shown() {
     let mut set = SERVERS.to_vec();
     set.extend([
-        "kafka_properties=security.protocol=SASL_SSL; sasl.password=hidden",
+        "kafka_properties=security.protocol=SASL_PLAINTEXT; sasl.password=hidden",
         "cassandra_user=me",
         "cassandra_password=hidden",
         "redis_url=rediss://:hidden@cache:6379",
-        "order_postgres_url=postgres://db/postgres?user=me&password=hidden",
+        "order_postgres_url=postgres://db/postgres?sslmode=require&user=me&password=hidden",
     ]);
-    let config = load(&set).unwrap();
+    let (sources, config) = load_file(&set);
+    let config = config.unwrap();
     assert!(!format!("{config:?}").contains("hidden"), "{config:?}");
-    let sources = Sources {
-        file: None,
-        set: set.iter().map(|flag| (*flag).to_owned()).collect(),
-    };
     let shown = Config::origins(&sources).unwrap();
     let shown = serde_json::to_string(&shown).unwrap();
     assert!(!shown.contains("hidden"), "{shown}");
-    assert!(
-        shown.contains("postgres://me:***@db:5432/postgres"),
-        "{shown}"
-    );
-    assert!(shown.contains("security.protocol=SASL_SSL"), "{shown}");
+    for open in [
+        "postgres://me:***@db:5432/postgres",
+        "security.protocol=SASL_PLAINTEXT",
+        "?sslmode=require&user=***&password=***",
+    ] {
+        assert!(shown.contains(open), "{shown}");
+    }
+}
+
+#[test]
+fn a_secret_is_not_taken_from_the_command_line() {
+    for setting in [
+        "postgres_url=postgres://me:hidden@db:5432/postgres",
+        "payment_postgres_url=postgres://db/postgres?password=hidden",
+        "kafka_properties=sasl.password=hidden",
+        "cassandra_password=hidden",
+        "redis_url=redis://:hidden@cache:6379",
+    ] {
+        let e = load(&[setting]).unwrap_err();
+        assert_eq!(Some(&*e.key), setting.split('=').next());
+        assert!(e.message.starts_with("holds a secret"), "{e}");
+        assert!(!e.to_string().contains("hidden"), "{e}");
+    }
+    let open = [
+        "postgres_url=postgres://me@db:5432/postgres?sslmode=verify-full&sslrootcert=ca.pem",
+        "kafka_brokers=kafka:9092",
+        "kafka_properties=security.protocol=PLAINTEXT;",
+        "cassandra_nodes=cassandra:9042",
+    ];
+    assert!(load(&open).unwrap().servers.is_some());
+}
+
+#[test]
+fn tls_to_kafka_needs_a_build_with_it_and_says_which() {
+    for property in [
+        "security.protocol=SSL",
+        "security.protocol=sasl_ssl",
+        "sasl.mechanism=SCRAM-SHA-512",
+    ] {
+        let mut settings = SERVERS.to_vec();
+        let property = format!("kafka_properties={property}");
+        settings.push(&property);
+        let loaded = load_file(&settings).1;
+        if cfg!(feature = "kafka-tls") {
+            assert!(loaded.is_ok(), "{property}: {loaded:?}");
+        } else {
+            let e = loaded.unwrap_err();
+            assert_eq!(e.key, "kafka_properties");
+            assert!(e.message.contains("--features kafka-tls"), "{e}");
+        }
+    }
+}
+
+#[test]
+fn an_authority_of_redis_is_a_file_with_certificates_and_means_tls() {
+    let with = |url: &str, file: &str| {
+        let mut settings = SERVERS.to_vec();
+        let (url, file) = (format!("redis_url={url}"), format!("redis_ca_file={file}"));
+        settings.extend([&*url, &*file]);
+        load_file(&settings).1.unwrap_err()
+    };
+    let e = with("redis://cache:6379", "ca.pem");
+    assert_eq!(e.key, "redis_ca_file");
+    assert!(e.message.contains("rediss://"), "{e}");
+    let e = with("rediss://cache:6379", "/no/such/ca.pem");
+    assert_eq!(e.key, "redis_ca_file");
+    assert!(e.message.contains("/no/such/ca.pem"), "{e}");
 }

@@ -96,8 +96,9 @@ impl Place {
     fn waybill(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
         command.args(args);
-        for setting in &self.settings {
-            command.args(["--set", setting]);
+        // Not as flags, which take no secrets: a URL that was given may hold one.
+        for (key, value) in self.settings.iter().filter_map(|pair| pair.split_once('=')) {
+            command.env(format!("WAYBILL_{}", key.to_uppercase()), value);
         }
         command.args(["--set", "log=error"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());

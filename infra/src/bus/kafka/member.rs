@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 
@@ -24,7 +24,7 @@ impl ClientContext for Quiet {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason);
+        tell(&error, reason);
     }
 }
 
@@ -37,6 +37,16 @@ fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         // A broker that is away is said with each attempt to reach it.
         _ => tracing::debug!(target: "librdkafka", facility, message),
+    }
+}
+
+/// A login or a certificate that is refused mends itself only when a person has mended it, and who
+/// asked hears no more than that no broker answers.
+fn tell(error: &KafkaError, reason: &str) {
+    use RDKafkaErrorCode::{Authentication, SSL};
+    match error.rdkafka_error_code() {
+        Some(Authentication | SSL) => tracing::error!(target: "librdkafka", %error, reason),
+        _ => tracing::debug!(target: "librdkafka", %error, reason),
     }
 }
 
@@ -114,7 +124,7 @@ impl ClientContext for Member {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason);
+        tell(&error, reason);
     }
 }
 

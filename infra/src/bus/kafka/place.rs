@@ -13,6 +13,19 @@ pub struct KafkaPlace {
     properties: BTreeMap<String, String>,
 }
 
+/// A property that cannot be used. Never repeats its value, which may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidProperty {
+    /// librdkafka does not know it, or does not take its value.
+    #[error("{0} is no setting of librdkafka, or its value is not one that it takes")]
+    Refused(String),
+    /// This program was built without TLS.
+    #[error(
+        "{0} needs TLS to Kafka, which this waybill was built without: build it with --features kafka-tls"
+    )]
+    NeedsTls(String),
+}
+
 impl KafkaPlace {
     /// The brokers at `brokers` (`host:port`, separated by commas), where all names begin with
     /// `prefix`. `properties` are settings of librdkafka that every client takes: TLS and SASL.
@@ -22,6 +35,23 @@ impl KafkaPlace {
             prefix: prefix.to_owned(),
             properties,
         }
+    }
+
+    /// Whether clients can be made with the properties. A client would say so too, but with the
+    /// value, and again at each of its attempts.
+    ///
+    /// # Errors
+    /// [`InvalidProperty`], of the first by name.
+    pub fn check(&self) -> Result<(), InvalidProperty> {
+        for (key, value) in &self.properties {
+            if !cfg!(feature = "kafka-tls") && needs_tls(key, value) {
+                return Err(InvalidProperty::NeedsTls(key.clone()));
+            }
+            let mut alone = ClientConfig::new();
+            let taken = alone.set(key, value).create_native_config();
+            taken.map_err(|_| InvalidProperty::Refused(key.clone()))?;
+        }
+        Ok(())
     }
 
     /// The topic with the facts of a service.
@@ -52,5 +82,15 @@ impl KafkaPlace {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000");
         client
+    }
+}
+
+/// What librdkafka has only where it was built with OpenSSL.
+fn needs_tls(key: &str, value: &str) -> bool {
+    let value = value.to_ascii_uppercase();
+    match key {
+        "security.protocol" => value.ends_with("SSL"),
+        "sasl.mechanism" | "sasl.mechanisms" => value.starts_with("SCRAM-"),
+        _ => key.starts_with("ssl."),
     }
 }

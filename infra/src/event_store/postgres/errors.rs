@@ -1,5 +1,7 @@
 //! What the driver's errors mean.
 
+use std::io::ErrorKind;
+
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 
@@ -81,8 +83,12 @@ pub fn store_error(e: &Error) -> StoreError {
             }
         }
         Error::PoolTimedOut => StoreError::Unavailable("no connection in time".into()),
+        // A certificate that is not trusted: which one and why is not in the kind.
+        Error::Io(io) if io.kind() == ErrorKind::InvalidData => {
+            StoreError::Unavailable(format!("TLS failed: {io}"))
+        }
         Error::Io(io) => StoreError::Unavailable(io.kind().to_string()),
-        Error::Tls(_) => StoreError::Unavailable("TLS failed".into()),
+        Error::Tls(e) => StoreError::Unavailable(format!("TLS failed: {e}")),
         Error::Protocol(_) => StoreError::Unavailable("the connection broke".into()),
         Error::PoolClosed | Error::WorkerCrashed => {
             StoreError::Unavailable("the connections are closed".into())

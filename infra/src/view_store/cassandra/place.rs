@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::TlsContext;
@@ -16,6 +16,7 @@ use scylla::statement::{Consistency, SerialConsistency};
 
 use super::REQUEST;
 use crate::prefix::is_prefix;
+use crate::tls::certificates;
 
 /// The port of nodes that name none.
 const PORT: u16 = 9042;
@@ -183,18 +184,6 @@ fn tls(files: TlsFiles<'_>) -> Result<ClientConfig, String> {
         .map_err(|_| format!("{} has no private key in PEM format", key.display()))?;
     let ours = config.with_client_auth_cert(certificates(certificate)?, private);
     ours.map_err(|e| format!("{}: {e}", certificate.display()))
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    let found: Vec<_> = found.map_err(|e| format!("{}: {e}", file.display()))?;
-    if found.is_empty() {
-        return Err(format!(
-            "{} has no certificate in PEM format",
-            file.display()
-        ));
-    }
-    Ok(found)
 }
 
 impl fmt::Debug for CassandraPlace {
