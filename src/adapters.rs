@@ -6,13 +6,13 @@ use command_api::{Outside, Services};
 use domain::Service;
 use infra::bus::{Bus, FeedBus, KafkaBus, KafkaPublisher, Membership};
 use infra::cache::{InvalidRedis, LocalCache};
-use infra::config::{Config, Courier, Servers};
+use infra::config::{Config, Courier, Payment, Servers};
 use infra::courier::{self, NoCourier, SimulatedCourier};
 use infra::event_store::{
     Database, DatabaseError, EmbeddedEventStore, EventStore, InvalidPlace, ParkedRows,
     PostgresEventStore,
 };
-use infra::payment_provider::SimulatedProvider;
+use infra::payment_provider::{self, HttpProvider, PaymentProvider, SimulatedProvider};
 use infra::view_store::{self, CassandraViewStore, EmbeddedViewStore, ViewStore};
 
 use crate::tools::Tools;
@@ -45,6 +45,9 @@ pub enum OpenError {
     /// A setting for Redis that is none.
     #[error("redis: {0}")]
     Redis(#[from] InvalidRedis),
+    /// A setting for the payment provider that is none, or no longer one.
+    #[error("payment provider: {0}")]
+    Payment(#[from] payment_provider::InvalidPlace),
 }
 
 impl Adapters {
@@ -75,7 +78,7 @@ impl Adapters {
                 bus: bus.clone(),
                 publisher: None,
                 cache: Arc::new(LocalCache::new()),
-                provider: Arc::new(SimulatedProvider::new(config.payment.clone())),
+                provider: provider_of(config)?,
                 courier: courier_of(config),
             },
             bus,
@@ -111,7 +114,7 @@ impl Adapters {
                     Some(cache) => Arc::new(cache),
                     None => Arc::new(LocalCache::new()),
                 },
-                provider: Arc::new(SimulatedProvider::new(config.payment.clone())),
+                provider: provider_of(config)?,
                 courier: courier_of(config),
             },
             bus,
@@ -137,6 +140,15 @@ impl Adapters {
             self.unprojected.clone(),
         )
     }
+}
+
+fn provider_of(
+    config: &Config,
+) -> Result<Arc<dyn PaymentProvider>, payment_provider::InvalidPlace> {
+    Ok(match &config.payment {
+        Payment::Simulated(play) => Arc::new(SimulatedProvider::new(play.clone())),
+        Payment::Http(server) => Arc::new(HttpProvider::new(server.place()?)?),
+    })
 }
 
 fn courier_of(config: &Config) -> Arc<dyn courier::Courier> {

@@ -5,6 +5,7 @@
 //! `WAYBILL_PAYMENT_DELAY_MS` in the environment and `--set payment_delay_ms=..` as a flag. An
 //! unknown key or a bad value names itself and where it was found, before anything is opened.
 
+mod payment;
 mod secret;
 mod servers;
 mod settings;
@@ -23,9 +24,9 @@ use serde_json::Value;
 
 use crate::courier::Steps;
 use crate::lease::Terms;
-use crate::payment_provider::Simulated;
 use crate::telemetry;
 
+pub use payment::{Payment, PaymentServer};
 pub use secret::Secret;
 pub use servers::{Cassandra, Kafka, Redis, Servers};
 pub use settings::{KEYS, Key, Settings};
@@ -42,7 +43,7 @@ pub struct Config {
     /// How orders are taken.
     pub orders: Orders,
     /// The payment provider.
-    pub payment: Simulated,
+    pub payment: Payment,
     /// The courier.
     pub courier: Courier,
     /// Leases.
@@ -179,15 +180,6 @@ impl Config {
                 )
             })
         };
-        if settings.payment_provider != "simulated" {
-            let known = format!("'{}' is not one of: simulated", settings.payment_provider);
-            return Err(("payment_provider", known));
-        }
-        let rate = within(
-            "payment_success_rate",
-            settings.payment_success_rate,
-            0..=100,
-        )?;
         let courier = match settings.courier.as_str() {
             "simulated" => Courier::Simulated(Steps {
                 assign_ms: within("courier_assign_ms", settings.courier_assign_ms, 0..=DAY_MS)?,
@@ -230,15 +222,7 @@ impl Config {
                 )?,
                 idempotency: ms(days * DAY_MS),
             },
-            payment: Simulated {
-                success_rate: u8::try_from(rate).unwrap_or(100),
-                delay: ms(within(
-                    "payment_delay_ms",
-                    settings.payment_delay_ms,
-                    0..=DAY_MS,
-                )?),
-                seed: settings.payment_seed,
-            },
+            payment: Payment::read(settings)?,
             courier,
             lease: Terms {
                 lasts: ms(lasts),

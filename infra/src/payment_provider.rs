@@ -1,11 +1,13 @@
 //! The payment provider.
 
+mod http;
 mod simulated;
 
 use async_trait::async_trait;
 use domain::Task;
 use domain::values::{Amount, Currency, OrderId, PaymentId, Reason};
 
+pub use http::{HttpPlace, HttpProvider, InvalidPlace};
 pub use simulated::{Simulated, SimulatedProvider};
 
 /// A call to the provider.
@@ -72,7 +74,8 @@ pub enum Answer {
     },
 }
 
-/// Why the outcome of a call is unknown. It is found out by making the same call again.
+/// Why a call has no answer. It may have been done or not, which is found out by making the same
+/// call again and never by another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// No answer came in time: it may have been done.
@@ -81,6 +84,10 @@ pub enum ProviderError {
     /// It cannot be reached, or has trouble of its own.
     #[error("the payment provider is unavailable: {0}")]
     Unavailable(String),
+    /// It does not take the call as it stands: a person has to look. That is no decline, for
+    /// nobody has said what becomes of the money.
+    #[error("the payment provider rejects the call: {0}")]
+    Rejected(String),
 }
 
 /// Who holds and takes the money.
@@ -90,6 +97,6 @@ pub trait PaymentProvider: Send + Sync + 'static {
     /// it, and gets the same answer.
     ///
     /// # Errors
-    /// [`ProviderError`]: the outcome is unknown.
+    /// [`ProviderError`]: the outcome is unknown, and the call is to be made again.
     async fn call(&self, call: &Call) -> Result<Answer, ProviderError>;
 }

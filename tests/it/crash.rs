@@ -4,4 +4,5 @@ mod audit;
 mod kills;
 mod load;
 pub mod process;
+mod provider;
 mod scale;

@@ -1,4 +1,5 @@
 //! Every road of the process, from POST to GET.
 
 mod back;
+mod provider;
 mod there;

@@ -3,6 +3,7 @@
 mod client;
 mod eventually;
 mod pipeline;
+pub mod provider;
 mod servers;
 
 pub use client::{Client, order_of};

@@ -32,7 +32,7 @@ pub(super) fn is_secret(key: &str, value: &str) -> bool {
 pub(super) fn shown(key: &str, value: &str) -> String {
     match key {
         _ if value.is_empty() => String::new(),
-        "cassandra_password" => MASK.to_owned(),
+        "cassandra_password" | "payment_key" => MASK.to_owned(),
         "kafka_properties" => masked_properties(value),
         _ if key.ends_with("_url") => masked_url(value),
         _ => value.to_owned(),

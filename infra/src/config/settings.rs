@@ -90,8 +90,16 @@ settings! {
     order_deadline_ms: u64 = 900_000;
     /// How long replies are kept under their idempotency keys, in days.
     idempotency_days: u64 = 7;
-    /// Which payment provider is called: simulated.
+    /// Which payment provider is called: simulated, or http for one at payment_url.
     payment_provider: String = "simulated".into();
+    /// Where the provider is: http(s)://host/path, without a user.
+    payment_url: String = "".into();
+    /// What is shown to it as a bearer token.
+    payment_key: String = "".into();
+    /// The authority that signed its certificate, a PEM file; without one, those of the system.
+    payment_ca_file: String = "".into();
+    /// How long it may take to answer a request, in milliseconds.
+    payment_timeout_ms: u64 = 8000;
     /// How many of a hundred simulated authorizations succeed.
     payment_success_rate: u64 = 80;
     /// How long a simulated call to the provider takes, in milliseconds.

@@ -44,7 +44,10 @@ fn the_defaults_are_valid_and_bind_to_loopback() {
 #[test]
 fn a_flag_overrides_a_default() {
     let config = load(&["payment_delay_ms=5", "courier=none"]).unwrap();
-    assert_eq!(config.payment.delay, Duration::from_millis(5));
+    let Payment::Simulated(play) = config.payment else {
+        panic!("{:?}", config.payment);
+    };
+    assert_eq!(play.delay, Duration::from_millis(5));
     assert_eq!(config.courier, Courier::None);
 }
 
@@ -153,6 +156,9 @@ fn no_secret_is_shown() {
         "cassandra_password=hidden",
         "redis_url=rediss://:hidden@cache:6379",
         "order_postgres_url=postgres://db/postgres?sslmode=require&user=me&password=hidden",
+        "payment_provider=http",
+        "payment_url=https://pay.example/v1",
+        "payment_key=hidden",
     ]);
     let (sources, config) = load_file(&set);
     let config = config.unwrap();
@@ -177,6 +183,7 @@ fn a_secret_is_not_taken_from_the_command_line() {
         "kafka_properties=sasl.password=hidden",
         "cassandra_password=hidden",
         "redis_url=redis://:hidden@cache:6379",
+        "payment_key=hidden",
     ] {
         let e = load(&[setting]).unwrap_err();
         assert_eq!(Some(&*e.key), setting.split('=').next());
@@ -227,4 +234,56 @@ fn an_authority_of_redis_is_a_file_with_certificates_and_means_tls() {
     let e = with("rediss://cache:6379", "/no/such/ca.pem");
     assert_eq!(e.key, "redis_ca_file");
     assert!(e.message.contains("/no/such/ca.pem"), "{e}");
+}
+
+#[test]
+fn a_provider_behind_http_has_a_url_and_no_other_is_given_one() {
+    let url = "payment_url=https://pay.example/v1";
+    let config = load(&["payment_provider=http", url, "payment_timeout_ms=500"]).unwrap();
+    let Payment::Http(server) = config.payment else {
+        panic!("{:?}", config.payment);
+    };
+    assert_eq!(server.timeout, Duration::from_millis(500));
+    for (settings, key, says) in [
+        (
+            vec!["payment_provider=cash"],
+            "payment_provider",
+            "simulated, http",
+        ),
+        (vec!["payment_provider=http"], "payment_url", "is missing"),
+        (vec![url], "payment_url", "payment_provider=http"),
+        (
+            vec!["payment_key=hidden"],
+            "payment_key",
+            "payment_provider=http",
+        ),
+        (
+            vec!["payment_ca_file=a.pem"],
+            "payment_ca_file",
+            "payment_provider=http",
+        ),
+    ] {
+        let e = load_file(&settings).1.unwrap_err();
+        assert_eq!(e.key, key, "{e}");
+        assert!(e.message.contains(says), "{e}");
+        assert!(!e.to_string().contains("hidden"), "{e}");
+    }
+}
+
+#[test]
+fn a_bad_setting_of_the_provider_names_its_key_and_repeats_no_secret() {
+    for (setting, key) in [
+        ("payment_url=https://me:hidden@pay.example", "payment_url"),
+        ("payment_url=hidden", "payment_url"),
+        ("payment_key=hid den hidden", "payment_key"),
+        ("payment_ca_file=/nowhere/ca.pem", "payment_ca_file"),
+        ("payment_timeout_ms=0", "payment_timeout_ms"),
+        ("payment_timeout_ms=8001", "payment_timeout_ms"),
+    ] {
+        let http = "payment_provider=http";
+        let settings = [http, "payment_url=https://pay.example", setting];
+        let e = load_file(&settings).1.unwrap_err();
+        assert_eq!(e.key, key, "{setting}: {e}");
+        assert!(!e.to_string().contains("hidden"), "{e}");
+    }
 }

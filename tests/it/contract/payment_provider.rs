@@ -1,11 +1,17 @@
 //! What every payment provider promises, and how one behaves that is to be played with.
 
+mod document;
+mod http;
 mod outcomes;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use infra::payment_provider::{PaymentProvider, Simulated, SimulatedProvider};
+use infra::payment_provider::{
+    Answer, Call, HttpProvider, PaymentProvider, ProviderError, Simulated, SimulatedProvider,
+};
+
+use crate::support::provider::StubProvider;
 
 /// Providers that behave as they are told.
 #[async_trait]
@@ -46,3 +52,35 @@ impl Providers for InProcess {
 }
 
 payment_provider_contract!(in_process, simulated);
+
+struct BehindHttp;
+
+async fn behind_http() -> BehindHttp {
+    BehindHttp
+}
+
+/// An adapter, and the server that it calls.
+struct WithServer {
+    adapter: HttpProvider,
+    _server: StubProvider,
+}
+
+#[async_trait]
+impl PaymentProvider for WithServer {
+    async fn call(&self, call: &Call) -> Result<Answer, ProviderError> {
+        self.adapter.call(call).await
+    }
+}
+
+#[async_trait]
+impl Providers for BehindHttp {
+    async fn provider(&self, play: Simulated) -> Arc<dyn PaymentProvider> {
+        let server = StubProvider::playing(play).await;
+        Arc::new(WithServer {
+            adapter: server.adapter(),
+            _server: server,
+        })
+    }
+}
+
+payment_provider_contract!(over_http, behind_http);

@@ -61,8 +61,10 @@ impl Process {
         command
             .args(["serve", "--json", "--data-dir"])
             .arg(data_dir);
+        // A secret is refused on the command line.
         for setting in SETTINGS.iter().chain(settings) {
-            command.args(["--set", setting]);
+            let (key, value) = setting.split_once('=').unwrap();
+            command.env(format!("WAYBILL_{}", key.to_uppercase()), value);
         }
         command.stdout(Stdio::piped()).kill_on_drop(true);
         Begun(command.spawn().unwrap())

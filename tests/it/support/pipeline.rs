@@ -5,7 +5,7 @@ use std::thread::panicking;
 use std::time::Duration;
 
 use domain::Service;
-use infra::config::{Config, Courier, Http, Orders};
+use infra::config::{Config, Courier, Http, Orders, Payment};
 use infra::courier::Steps;
 use infra::event_store::EventStore;
 use infra::payment_provider::Simulated;
@@ -28,6 +28,8 @@ pub struct Fast {
     pub payment_delay_ms: u64,
     pub deadline_ms: u64,
     pub fresh_wait_ms: Option<u64>,
+    /// Another provider than the simulated one.
+    pub provider: Option<Payment>,
 }
 
 /// The app that `main` starts, on an empty folder and ports of its own.
@@ -60,10 +62,11 @@ impl Pipeline {
                     .fresh_wait_ms
                     .map_or(defaults.http.fresh_wait, Duration::from_millis),
             },
-            payment: Simulated {
+            payment: fast.provider.unwrap_or(Payment::Simulated(Simulated {
+                success_rate: 80,
                 delay: Duration::from_millis(fast.payment_delay_ms),
-                ..defaults.payment.clone()
-            },
+                seed: 0,
+            })),
             orders: Orders {
                 deadline_ms: fast.deadline_ms,
                 ..defaults.orders
@@ -128,18 +131,23 @@ impl Pipeline {
             .count()
     }
 
-    /// Waits until every consumer group has taken everything, so that the view shows all there is.
-    pub async fn caught_up(&self) -> Value {
+    /// Waits until `waybill status` looks as `enough` wants it.
+    pub async fn status_until(&self, enough: impl Fn(&Value) -> bool) -> Value {
         let tools = self.tools.clone();
         let status = move || {
             let tools = tools.clone();
             async move { tools.answer(Request::Status).await.unwrap() }
         };
+        eventually(status, enough).await
+    }
+
+    /// Waits until every consumer group has taken everything, so that the view shows all there is.
+    pub async fn caught_up(&self) -> Value {
         let settled = |status: &Value| {
             let groups = status["groups"].as_array().unwrap();
             groups.iter().all(|group| group["lag"] == 0)
         };
-        eventually(status, settled).await
+        self.status_until(settled).await
     }
 
     /// Ends the pipeline, and asserts that it leaves nothing undone: every consumer group has

@@ -181,17 +181,17 @@ pub async fn as_many_succeed_as_was_asked_for(providers: impl Providers) {
 }
 
 pub async fn seed_and_order_alone_decide(providers: impl Providers) {
-    let (one, other) = (
-        providers.provider(play(50, 7)).await,
-        providers.provider(play(50, 8)).await,
-    );
+    let one = providers.provider(play(50, 7)).await;
+    let other = providers.provider(play(50, 8)).await;
+    // To those two, another amount under the same key would be another call.
+    let anew = providers.provider(play(50, 7)).await;
     let mut differ = 0;
     for n in 0..100 {
         let order = OrderId(Uuid::from_u128(n));
         let by_one = succeeds(&*one, order).await;
         differ += u32::from(by_one != succeeds(&*other, order).await);
         let call = call(order, Operation::Authorize, 777_777);
-        let answer = one.call(&call).await.unwrap();
+        let answer = anew.call(&call).await.unwrap();
         assert_eq!(
             answer == Answer::Done,
             by_one,
