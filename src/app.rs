@@ -191,7 +191,8 @@ fn listen(
     if let Some(listener) = listeners.command {
         let own = roles.services.clone();
         let services = adapters.services.clone();
-        let api = command_api::Api::new(services, own, adapters.bus.clone(), config.orders, wait);
+        let (bus, cache) = (adapters.bus.clone(), adapters.outside.cache.clone());
+        let api = command_api::Api::new(services, own, bus, cache, config.orders, wait);
         serve(servers, "command API", listener, command_api::router(api));
     }
     if let Some(listener) = listeners.query {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use axum::Router;
 use domain::Service;
 use infra::bus::Bus;
+use infra::cache::Cache;
 use infra::config::Orders;
 use infra::http::{self, Check, Checks};
 use utoipa::OpenApi;
@@ -23,6 +24,7 @@ pub struct Api {
     /// Those whose commands this process takes.
     own: Vec<Service>,
     bus: Arc<dyn Bus>,
+    cache: Arc<dyn Cache>,
     pub(crate) orders: Orders,
     pub(crate) keys: Keys,
     /// How long a read waits for what `?after=` names.
@@ -35,6 +37,7 @@ impl Api {
         services: Services,
         own: Vec<Service>,
         bus: Arc<dyn Bus>,
+        cache: Arc<dyn Cache>,
         orders: Orders,
         fresh_wait: std::time::Duration,
     ) -> Arc<Self> {
@@ -42,6 +45,7 @@ impl Api {
             services,
             own,
             bus,
+            cache,
             orders,
             keys: Keys::new(),
             fresh_wait,
@@ -105,12 +109,14 @@ impl Checks for Api {
     /// Commands need the event stores of their services and nothing else: what follows from them
     /// is done once the bus is there.
     async fn check(&self) -> Vec<Check> {
-        let mut checks = Vec::with_capacity(self.own.len() + 1);
+        let mut checks = Vec::with_capacity(self.own.len() + 2);
         for service in &self.own {
             let looked = self.services.store(*service).ready().await;
             checks.push(Check::required(format!("{service} event store"), looked));
         }
-        checks.push(Check::optional("bus", self.bus.ready().await));
+        let (bus, cache) = futures::join!(self.bus.ready(), self.cache.ready());
+        checks.push(Check::optional("bus", bus));
+        checks.push(Check::optional("cache", cache));
         checks
     }
 }

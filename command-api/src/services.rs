@@ -40,6 +40,17 @@ pub struct Outside {
     pub courier: Arc<dyn Courier>,
 }
 
+/// The time for which a process has a lease.
+#[derive(Clone)]
+struct Term {
+    /// The process.
+    owner: String,
+    /// Of the lease: grows with every change of holder.
+    epoch: u64,
+    /// Cancelled when it is over.
+    end: CancellationToken,
+}
+
 /// The four services of the command side.
 #[derive(Clone)]
 pub struct Services {
@@ -113,10 +124,12 @@ impl Services {
         let owner = holder.to_owned();
         let held = lease.run(tasks.stopping(), move |epoch, end| {
             let (services, outside) = (services.clone(), outside.clone());
+            let owner = owner.clone();
+            let term = Term { owner, epoch, end };
             let relayed = services
                 .clone()
-                .relay(service, outside.clone(), epoch, end.clone());
-            let own = services.hold(service, outside, owner.clone(), end);
+                .relay(service, outside.clone(), term.clone());
+            let own = services.hold(service, outside, term);
             async {
                 tokio::join!(relayed, own);
             }
@@ -125,7 +138,7 @@ impl Services {
     }
 
     /// Where the log itself is the bus there is nothing to relay.
-    async fn relay(self, service: Service, outside: Outside, epoch: u64, end: CancellationToken) {
+    async fn relay(self, service: Service, outside: Outside, term: Term) {
         if let Some(publisher) = outside.publisher {
             let relay = Relay {
                 store: self.store(service).clone(),
@@ -133,19 +146,19 @@ impl Services {
                 status: RelayStatus::default(),
                 recheck: relay::RECHECK,
             };
-            relay.run(epoch, end).await;
+            relay.run(term.epoch, term.end).await;
         }
     }
 
     /// What only the holder of the lease does, beside relaying.
-    async fn hold(self, service: Service, outside: Outside, owner: String, end: CancellationToken) {
+    async fn hold(self, service: Service, outside: Outside, term: Term) {
         match service {
-            Service::Inventory => self.decide_stock(outside, end).await,
+            Service::Inventory => self.decide_stock(outside, term.end).await,
             Service::Order | Service::Payment | Service::Delivery => {
                 let take = Arc::new(Reactions::new(&self, service, None, &outside));
                 let redriver = self.redriver(service, &outside, take);
-                let tasks = self.run_tasks(service, outside, owner, end.clone());
-                tokio::join!(redriver.run(end), tasks);
+                let redriving = redriver.run(term.end.clone());
+                tokio::join!(redriving, self.run_tasks(service, outside, term));
             }
         }
     }
@@ -160,19 +173,14 @@ impl Services {
         tokio::join!(consumer.run(end.clone()), redriver.run(end), decider.run());
     }
 
-    async fn run_tasks(
-        self,
-        service: Service,
-        outside: Outside,
-        owner: String,
-        end: CancellationToken,
-    ) {
+    async fn run_tasks(self, service: Service, outside: Outside, term: Term) {
         let run: Arc<dyn RunTask> = match service {
             Service::Payment => Arc::new(PaymentEffects {
                 payment: self.payment.clone(),
                 provider: outside.provider,
                 cache: outside.cache,
-                owner,
+                owner: term.owner,
+                epoch: term.epoch,
             }),
             Service::Delivery => Arc::new(DeliveryEffects {
                 delivery: self.delivery.clone(),
@@ -181,7 +189,7 @@ impl Services {
             Service::Order | Service::Inventory => return,
         };
         let store = self.store(service).clone();
-        DueRunner { store, run }.run(end).await;
+        DueRunner { store, run }.run(term.end).await;
     }
 
     fn redriver(&self, service: Service, outside: &Outside, take: Arc<dyn Take>) -> Redriver {

@@ -33,6 +33,9 @@ pub struct PaymentEffects {
     pub cache: Arc<dyn Cache>,
     /// The name of this process, as the owner of locks.
     pub owner: String,
+    /// The epoch of the lease under which it makes calls: locks of those who had it before are
+    /// nobody's.
+    pub epoch: u64,
 }
 
 #[async_trait]
@@ -47,7 +50,7 @@ impl RunTask for PaymentEffects {
         let lock = format!("payment-lock:order:{}", row.order);
         if !self
             .cache
-            .lock(&lock, &self.owner, lives::PAYMENT_LOCK)
+            .lock(&lock, &self.owner, self.epoch, lives::PAYMENT_LOCK)
             .await
         {
             return Ok(Done::Again(clock::now().plus_ms(LOCKED_PAUSE_MS)));

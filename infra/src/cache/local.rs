@@ -8,7 +8,7 @@ use moka::ops::compute::{CompResult, Op};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache as Entries;
 
-use super::Cache;
+use super::{Away, Cache};
 
 /// Entries of at most some 100 bytes: 10 MB. The oldest go first.
 const CAPACITY: u64 = 100_000;
@@ -22,6 +22,7 @@ pub struct LocalCache {
 #[derive(Clone)]
 struct Entry {
     owner: String,
+    epoch: u64,
     life: Duration,
 }
 
@@ -52,16 +53,23 @@ impl Cache for LocalCache {
     }
 
     async fn mark(&self, key: &str, life: Duration) {
-        let owner = String::new();
-        self.entries.insert(key.to_owned(), Entry { owner, life });
+        let mark = Entry {
+            owner: String::new(),
+            epoch: 0,
+            life,
+        };
+        self.entries.insert(key.to_owned(), mark);
     }
 
-    async fn lock(&self, key: &str, owner: &str, life: Duration) -> bool {
+    async fn lock(&self, key: &str, owner: &str, epoch: u64, life: Duration) -> bool {
         let taken = self.entries.entry(key.to_owned()).and_compute_with(|held| {
-            let free = held.is_none_or(|held| held.value().owner == owner);
+            let free = held.is_none_or(|held| {
+                let held = held.value();
+                held.owner == owner || held.epoch < epoch
+            });
             if free {
                 let owner = owner.to_owned();
-                Op::Put(Entry { owner, life })
+                Op::Put(Entry { owner, epoch, life })
             } else {
                 Op::Nop
             }
@@ -74,6 +82,10 @@ impl Cache for LocalCache {
             let ours = held.is_some_and(|held| held.value().owner == owner);
             if ours { Op::Remove } else { Op::Nop }
         });
+    }
+
+    async fn ready(&self) -> Result<(), Away> {
+        Ok(())
     }
 }
 

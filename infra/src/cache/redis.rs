@@ -14,7 +14,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, Client, RedisResult, Script, TlsCertificates};
 use tokio::time::timeout;
 
-use super::{Cache, LocalCache};
+use super::{Away, Cache, LocalCache};
 use crate::tls;
 
 /// The longest wait for an answer, which takes some 0.1 ms on the loopback: whatever a cache saves
@@ -23,13 +23,19 @@ const ANSWER: Duration = Duration::from_millis(250);
 /// How long a server that did not answer is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Takes the lock KEYS[1] for ARGV[1] where it is free or theirs, for ARGV[2] ms.
+/// Takes the lock KEYS[1] for ARGV[1], for ARGV[2] ms, under the epoch ARGV[3], where it is free,
+/// theirs, or of an earlier epoch. Its value is `epoch:owner`.
 const LOCK: &str = "\
-if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-if redis.call('get', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('pexpire', KEYS[1], ARGV[2])";
+local held = redis.call('get', KEYS[1])
+if held then
+  local epoch, owner = held:match('^(%d+):(.*)$')
+  if owner ~= ARGV[1] and tonumber(epoch) >= tonumber(ARGV[3]) then return 0 end
+end
+redis.call('set', KEYS[1], ARGV[3] .. ':' .. ARGV[1], 'PX', ARGV[2])
+return 1";
 const UNLOCK: &str = "\
-if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end
+local held = redis.call('get', KEYS[1])
+if held and held:match(':(.*)$') == ARGV[1] then return redis.call('del', KEYS[1]) end
 return 0";
 
 /// Marks and locks on a Redis server, all keys behind a prefix.
@@ -149,7 +155,7 @@ impl Cache for RedisCache {
         }
     }
 
-    async fn lock(&self, key: &str, owner: &str, life: Duration) -> bool {
+    async fn lock(&self, key: &str, owner: &str, epoch: u64, life: Duration) -> bool {
         let mut server = self.server.clone();
         let mut taking = self.lock.key(self.key(key));
         let taken = self
@@ -157,12 +163,13 @@ impl Cache for RedisCache {
                 taking
                     .arg(owner)
                     .arg(millis(life))
+                    .arg(epoch)
                     .invoke_async(&mut server),
             )
             .await;
         match taken {
             Some(taken) => taken,
-            None => self.own.lock(key, owner, life).await,
+            None => self.own.lock(key, owner, epoch, life).await,
         }
     }
 
@@ -172,6 +179,12 @@ impl Cache for RedisCache {
         let _: Option<bool> = self.ask(giving.arg(owner).invoke_async(&mut server)).await;
         // It may have been taken while the server was away.
         self.own.unlock(key, owner).await;
+    }
+
+    async fn ready(&self) -> Result<(), Away> {
+        let mut server = self.server.clone();
+        let answered: Option<()> = self.ask(server.ping()).await;
+        answered.ok_or(Away)
     }
 }
 

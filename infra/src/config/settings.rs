@@ -119,5 +119,5 @@ settings! {
     /// How long work in hand may take when the process is asked to end, in milliseconds.
     drain_ms: u64 = 20_000;
     /// What is logged: a level, or a filter such as info,infra=debug.
-    log: String = "info,fjall=warn,lsm_tree=warn".into();
+    log: String = "info,fjall=warn,lsm_tree=warn,scylla=off".into();
 }

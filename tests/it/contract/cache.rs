@@ -30,6 +30,7 @@ macro_rules! cache_contract {
                 nobody_else_unlocks_a_lock,
                 a_lock_is_free_when_its_life_ends_and_not_before,
                 an_owner_that_comes_late_does_not_unlock_the_next,
+                a_later_epoch_takes_a_lock_from_an_earlier,
                 of_many_who_want_a_lock_one_gets_it;
         }
     };

@@ -22,6 +22,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::KafkaPlace;
+use super::member::Quiet;
 use crate::bus::publisher::{Ack, Acknowledged, Ends, Published, Publisher, Refused, Session};
 use crate::bus::{BusError, Record};
 use crate::envelope;
@@ -53,7 +54,7 @@ impl KafkaPublisher {
 
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&BaseConsumer) -> Result<T, BusError> + Send + 'static,
+        question: impl FnOnce(&BaseConsumer<Quiet>) -> Result<T, BusError> + Send + 'static,
     ) -> Result<T, BusError> {
         let mut client = self.place.client("relay-check");
         client
@@ -61,7 +62,8 @@ impl KafkaPublisher {
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "error");
         let asked = tokio::task::spawn_blocking(move || {
-            let consumer: BaseConsumer = client.create().map_err(BusError::from)?;
+            let consumer: BaseConsumer<Quiet> =
+                client.create_with_context(Quiet).map_err(BusError::from)?;
             question(&consumer)
         });
         asked.await.map_err(|e| BusError(e.to_string()))?
@@ -111,14 +113,14 @@ impl Publisher for KafkaPublisher {
             .set("message.max.bytes", MAX_RECORD_BYTES)
             .set("queue.buffering.max.kbytes", WAITING_KIB);
         Ok(Box::new(KafkaSession {
-            producer: Some(client.create().map_err(BusError::from)?),
+            producer: Some(client.create_with_context(Quiet).map_err(BusError::from)?),
             topic: self.topic(service),
         }))
     }
 }
 
 struct KafkaSession {
-    producer: Option<FutureProducer>,
+    producer: Option<FutureProducer<Quiet>>,
     topic: String,
 }
 
@@ -174,7 +176,10 @@ fn refused(e: &KafkaError) -> Refused {
     }
 }
 
-fn ends_of(consumer: &BaseConsumer, topic: &str) -> Result<Option<BTreeMap<i32, Ends>>, BusError> {
+fn ends_of(
+    consumer: &BaseConsumer<Quiet>,
+    topic: &str,
+) -> Result<Option<BTreeMap<i32, Ends>>, BusError> {
     let metadata = consumer.fetch_metadata(Some(topic), WITHIN);
     let metadata = metadata.map_err(BusError::from)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
@@ -198,7 +203,7 @@ fn ends_of(consumer: &BaseConsumer, topic: &str) -> Result<Option<BTreeMap<i32, 
 
 /// The facts of a partition from `from` up to `end`.
 fn read(
-    consumer: &BaseConsumer,
+    consumer: &BaseConsumer<Quiet>,
     topic: &str,
     partition: i32,
     from: i64,

@@ -12,12 +12,12 @@ async fn a_full_cache_forgets_the_old_and_not_the_new() {
     }
     for n in 0..1_000 {
         cache.mark(&format!("mark-{n}"), LONG).await;
-        assert!(cache.lock(&format!("lock-{n}"), "one", LONG).await);
+        assert!(cache.lock(&format!("lock-{n}"), "one", 1, LONG).await);
     }
     let mut lost = 0;
     for n in 0..1_000 {
         lost += u32::from(!cache.is_marked(&format!("mark-{n}")).await);
-        lost += u32::from(cache.lock(&format!("lock-{n}"), "two", LONG).await);
+        lost += u32::from(cache.lock(&format!("lock-{n}"), "two", 1, LONG).await);
     }
     assert_eq!(lost, 0, "of 2000");
 }

@@ -21,7 +21,7 @@ async fn keys_and_lives_are_as_documented() {
     let prefix = own_prefix();
     let cache = RedisCache::new(&url, &prefix).unwrap();
     cache.mark("payment:dedup:order-1-1", LONG).await;
-    assert!(cache.lock("payment-lock:order:1", "me", LONG).await);
+    assert!(cache.lock("payment-lock:order:1", "me", 1, LONG).await);
     let client = Client::open(url).unwrap();
     let mut server = client.get_multiplexed_async_connection().await.unwrap();
     for key in ["payment:dedup:order-1-1", "payment-lock:order:1"] {
@@ -38,10 +38,10 @@ async fn two_processes_see_the_marks_and_locks_of_each_other() {
     let [one, two] = [0, 1].map(|_| RedisCache::new(&url, &prefix).unwrap());
     one.mark("mark", LONG).await;
     assert!(two.is_marked("mark").await);
-    assert!(one.lock("lock", "one", LONG).await);
-    assert!(!two.lock("lock", "two", LONG).await);
+    assert!(one.lock("lock", "one", 1, LONG).await);
+    assert!(!two.lock("lock", "two", 1, LONG).await);
     one.unlock("lock", "one").await;
-    assert!(two.lock("lock", "two", LONG).await);
+    assert!(two.lock("lock", "two", 1, LONG).await);
 }
 
 #[tokio::test]
@@ -68,8 +68,8 @@ async fn without_a_server_it_is_a_cache_of_this_process() {
     let begun = Instant::now();
     cache.mark("mark", LONG).await;
     assert!(cache.is_marked("mark").await);
-    assert!(cache.lock("lock", "one", LONG).await);
-    assert!(!cache.lock("lock", "two", LONG).await);
+    assert!(cache.lock("lock", "one", 1, LONG).await);
+    assert!(!cache.lock("lock", "two", 1, LONG).await);
     for n in 0..100 {
         cache.is_marked(&format!("mark-{n}")).await;
     }
