@@ -1,6 +1,6 @@
 //! A real process, killed again and again under load, and its data looked at afterwards.
 
-mod audit;
+pub mod audit;
 mod kills;
 mod load;
 pub mod process;

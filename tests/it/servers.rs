@@ -1,53 +1,28 @@
 //! The pipeline on real servers, each role a process of its own.
+//!
+//! - `audit`: what must be true of the servers' data afterwards, whatever happened before.
+//! - `fleet`, `load`: processes in every role, and customers who do not give up.
+//! - `killed`: roles that are killed, or that stop for a while, under load.
+//! - `poison`: a record that is broken on its way.
+//! - `replayed`: facts that are published again.
+//! - `stopped`: servers that are not there for a while.
 
+mod audit;
+mod demo;
+mod fleet;
+mod killed;
+mod load;
+mod own;
 mod poison;
 mod replayed;
-mod role;
+mod stopped;
+mod topic;
 
 use std::process::Stdio;
 
-use serde_json::Value;
 use tokio::process::Command;
 
-use crate::support::eventually;
-use role::Place;
-
-/// Two of every role; the demo's orders end in every way that orders can end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_of_every_role_see_every_order_to_its_end() {
-    let Some(place) = Place::migrated().await else {
-        return;
-    };
-    let commands = [
-        place.start("command-api").await,
-        place.start("command-api").await,
-    ];
-    let projectors = [
-        place.start("projectors").await,
-        place.start("projectors").await,
-    ];
-    let queries = [
-        place.start("query-api").await,
-        place.start("query-api").await,
-    ];
-
-    let demo = place.demo(&commands[0], &queries[1]).await;
-    assert!(
-        demo.status.success(),
-        "{}",
-        String::from_utf8_lossy(&demo.stdout)
-    );
-
-    let caught_up = |status: &Value| {
-        let groups = status["groups"].as_array().unwrap();
-        groups.iter().all(|group| group["lag"] == 0)
-    };
-    let status = eventually(async || place.status().await, caught_up).await;
-    assert_eq!(status["healthy"], true, "{status:#}");
-    for role in commands.into_iter().chain(projectors).chain(queries) {
-        role.terminate().await;
-    }
-}
+use crate::support::Place;
 
 #[tokio::test]
 async fn a_role_by_itself_needs_servers() {
@@ -69,13 +44,13 @@ async fn a_role_by_itself_needs_servers() {
 
 #[tokio::test]
 async fn who_is_asked_for_one_service_takes_its_commands_only() {
-    let Some(place) = Place::migrated().await else {
+    let Some(place) = Place::migrated(&[]).await else {
         return;
     };
     let role = place
         .start_with("command-api", &["--service", "inventory"])
         .await;
-    let url = role.url("command");
+    let url = role.url();
     let http = reqwest::Client::new();
     let receipt = http
         .post(format!("{url}/api/stock/sku-1/receipts"))

@@ -2,11 +2,21 @@
 
 mod client;
 mod eventually;
+mod moment;
 mod pipeline;
+mod place;
 pub mod provider;
+mod remove;
+mod role;
 mod servers;
+mod settings;
 
-pub use client::{Client, order_of};
-pub use eventually::eventually;
+pub use client::{Client, Reply, order_of};
+pub use eventually::{eventually, eventually_within};
+pub use moment::Moment;
 pub use pipeline::{Fast, Pipeline};
+pub use place::{Addresses, Place};
+pub use remove::remove;
+pub use role::Role;
 pub use servers::{cassandra_nodes, kafka_brokers, own_prefix, postgres_url, redis_url};
+pub use settings::config_of;

@@ -9,6 +9,7 @@ use domain::view::{Cells, Value as Cell};
 use domain::{Category, Fact, Recorded, Service, View, payment};
 use infra::codec;
 use infra::config::Config;
+use infra::event_store::StoredFact;
 use infra::view_store::Table;
 use serde_json::Value;
 use waybill::adapters::Adapters;
@@ -36,28 +37,11 @@ pub async fn audit(data_dir: &Path, answered: &[Answered]) {
         ..Config::default()
     };
     let adapters = Adapters::open(&config).unwrap();
-    let mut facts = vec![];
-    for service in Service::ALL {
-        let mut after = 0;
-        loop {
-            let page = adapters
-                .store(service)
-                .read_log(after, 10_000)
-                .await
-                .unwrap();
-            let Some(last) = page.last() else { break };
-            after = last.position;
-            facts.extend(page.iter().map(|fact| codec::decode(fact).unwrap()));
-        }
-    }
+    let facts = decode(&logs(&adapters).await);
     streams_have_no_holes(&facts);
     let orders = Orders::of(&facts);
     acknowledged_commands_are_there_once(&facts, &orders, answered);
-    let mut completed = 0;
-    for (id, order) in &orders.0 {
-        order.expect_consistent_end(id);
-        completed += usize::from(order.has("order.completed"));
-    }
+    let completed = orders.expect_consistent_ends();
     let on_hand = stock_adds_up(&facts, &orders);
     view_equals_log(&adapters, &orders).await;
     println!(
@@ -67,7 +51,29 @@ pub async fn audit(data_dir: &Path, answered: &[Answered]) {
     );
 }
 
-fn streams_have_no_holes(facts: &[Recorded]) {
+/// The four logs, in the order of [`Service::ALL`].
+pub async fn logs(adapters: &Adapters) -> [Vec<StoredFact>; 4] {
+    let mut logs = [const { vec![] }; 4];
+    for service in Service::ALL {
+        let log = &mut logs[service as usize];
+        let mut after = 0;
+        loop {
+            let store = adapters.store(service);
+            let page = store.read_log(after, 10_000).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.position;
+            log.extend(page);
+        }
+    }
+    logs
+}
+
+pub fn decode(logs: &[Vec<StoredFact>; 4]) -> Vec<Recorded> {
+    let facts = logs.iter().flatten();
+    facts.map(|fact| codec::decode(fact).unwrap()).collect()
+}
+
+pub fn streams_have_no_holes(facts: &[Recorded]) {
     let mut versions = HashMap::new();
     for fact in facts {
         let version = versions.entry(fact.id.stream.clone()).or_insert(0);
@@ -77,15 +83,15 @@ fn streams_have_no_holes(facts: &[Recorded]) {
 }
 
 /// The facts of each order, stream by stream.
-struct Orders<'a>(BTreeMap<String, Order<'a>>);
+pub struct Orders<'a>(pub BTreeMap<String, Order<'a>>);
 
 #[derive(Default)]
-struct Order<'a> {
-    facts: Vec<&'a Recorded>,
+pub struct Order<'a> {
+    pub facts: Vec<&'a Recorded>,
 }
 
 impl<'a> Orders<'a> {
-    fn of(facts: &'a [Recorded]) -> Self {
+    pub fn of(facts: &'a [Recorded]) -> Self {
         let mut orders: BTreeMap<String, Order<'a>> = BTreeMap::new();
         for fact in facts
             .iter()
@@ -95,6 +101,15 @@ impl<'a> Orders<'a> {
             orders.entry(id).or_default().facts.push(fact);
         }
         Self(orders)
+    }
+
+    /// How many were completed.
+    pub fn expect_consistent_ends(&self) -> usize {
+        for (id, order) in &self.0 {
+            order.expect_consistent_end(id);
+        }
+        let orders = self.0.values();
+        orders.filter(|order| order.has("order.completed")).count()
     }
 }
 
@@ -106,8 +121,19 @@ impl Order<'_> {
             .count()
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.count(name) > 0
+    }
+
+    /// What its row in the view is to hold.
+    pub fn folded(&self) -> Cells {
+        let mut folded = vec![None; SCHEMA.columns.len()];
+        for fact in &self.facts {
+            for cell in OrderView.project(fact).unwrap().cells {
+                folded[cell.column] = Some(cell.value);
+            }
+        }
+        folded
     }
 
     /// Ended once, charged at most once, and keeps nothing that it should not.
@@ -197,7 +223,7 @@ fn acknowledged_commands_are_there_once(
 
 /// Of every SKU the counters are a fold, in their range at every moment, and nothing is held in
 /// the end.
-fn stock_adds_up(facts: &[Recorded], orders: &Orders<'_>) -> u64 {
+pub fn stock_adds_up(facts: &[Recorded], orders: &Orders<'_>) -> u64 {
     let mut counters: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     let mut shipped = 0;
     for fact in facts {
@@ -250,14 +276,8 @@ async fn view_equals_log(adapters: &Adapters, orders: &Orders<'_>) {
         name: SCHEMA.name.to_owned(),
     };
     for (id, order) in &orders.0 {
-        let mut folded: Cells = vec![None; SCHEMA.columns.len()];
-        for fact in &order.facts {
-            for cell in OrderView.project(fact).unwrap().cells {
-                folded[cell.column] = Some(cell.value);
-            }
-        }
         let key = [Cell::Uuid(id.parse().unwrap())];
         let stored = adapters.views().get(&SCHEMA, &table, &key).await.unwrap();
-        assert_eq!(stored, Some(folded), "{id}");
+        assert_eq!(stored, Some(order.folded()), "{id}");
     }
 }

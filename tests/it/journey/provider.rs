@@ -9,11 +9,7 @@ use crate::support::{Fast, Pipeline};
 
 async fn start() -> (StubProvider, Pipeline) {
     let provider = StubProvider::start().await;
-    let fast = Fast {
-        provider: Some(provider.payment()),
-        ..Fast::default()
-    };
-    let pipeline = Pipeline::start(fast).await;
+    let pipeline = Pipeline::start_paying(Fast::default(), Some(provider.payment())).await;
     pipeline.receive("sku-1", 10).await;
     (provider, pipeline)
 }
@@ -84,12 +80,11 @@ async fn an_order_goes_on_after_every_answer_about_its_money_was_lost_and_is_cha
 #[tokio::test(flavor = "multi_thread")]
 async fn money_is_given_back_once_though_that_is_refused_and_its_answer_lost() {
     let provider = StubProvider::start().await;
-    let pipeline = Pipeline::start(Fast {
-        provider: Some(provider.payment()),
+    let by_hand = Fast {
         by_hand: true,
         ..Fast::default()
-    })
-    .await;
+    };
+    let pipeline = Pipeline::start_paying(by_hand, Some(provider.payment())).await;
     pipeline.receive("sku-1", 1).await;
     let id = pipeline.place("sku-1", 1, 1950).await;
     let requested = |order: &Value| order["delivery"]["status"] == "REQUESTED";

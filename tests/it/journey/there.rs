@@ -1,10 +1,11 @@
+//! Orders that are delivered, and what people see and do on the way.
+
 use serde_json::{Value, json};
 
-use crate::support::{Fast, Pipeline};
+use super::expect_undone;
+use crate::support::Pipeline;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_reserved_paid_delivered_and_completed() {
-    let pipeline = Pipeline::start(Fast::default()).await;
+pub async fn an_order_is_reserved_paid_delivered_and_completed(pipeline: Pipeline) {
     pipeline.receive("sku-1", 10).await;
     let id = pipeline.place("sku-1", 3, 1967).await; // totals 5901
     pipeline.order_in(&id, "COMPLETED").await;
@@ -31,14 +32,10 @@ async fn an_order_is_reserved_paid_delivered_and_completed() {
     pipeline.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_times_out_is_asked_again_and_charges_once() {
-    let pipeline = Pipeline::start(Fast::default()).await;
+pub async fn a_provider_that_times_out_is_asked_again_and_charges_once(pipeline: Pipeline) {
     pipeline.receive("sku-1", 1).await;
     let id = pipeline.place("sku-1", 1, 1903).await;
-    let order = pipeline
-        .order_until(&id, |order| order["payment"]["status"] == "CAPTURED")
-        .await;
+    let order = pipeline.payment_in(&id, "CAPTURED").await;
     assert_eq!(
         order["versions"]["payment"], 4,
         "requested, authorized, capture, captured"
@@ -47,15 +44,11 @@ async fn a_provider_that_times_out_is_asked_again_and_charges_once() {
     pipeline.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_capture_does_not_stop_the_delivery() {
-    let pipeline = Pipeline::start(Fast::default()).await;
+pub async fn a_refused_capture_does_not_stop_the_delivery(pipeline: Pipeline) {
     pipeline.receive("sku-1", 1).await;
     let id = pipeline.place("sku-1", 1, 1904).await;
     pipeline.order_in(&id, "COMPLETED").await;
-    pipeline
-        .order_until(&id, |order| order["payment"]["status"] == "CAPTURE_FAILED")
-        .await;
+    pipeline.payment_in(&id, "CAPTURE_FAILED").await;
     assert_eq!(
         pipeline.order(&id).await["payment"]["reason"],
         "capture-refused"
@@ -63,22 +56,14 @@ async fn a_refused_capture_does_not_stop_the_delivery() {
     pipeline.finish().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn people_can_drive_a_delivery_over_http() {
-    let pipeline = Pipeline::start(Fast {
-        by_hand: true,
-        ..Fast::default()
-    })
-    .await;
+pub async fn people_can_drive_a_delivery_over_http(pipeline: Pipeline) {
     pipeline.receive("sku-1", 1).await;
     let id = pipeline.place("sku-1", 1, 1901).await;
     let early = pipeline.step(&id, "dispatch", json!({})).await;
     if early.status == 404 {
         early.expect_problem(404, "unknown-delivery", None);
     }
-    pipeline
-        .order_until(&id, |order| order["delivery"]["status"] == "REQUESTED")
-        .await;
+    pipeline.delivery_requested(&id).await;
     let eta = "2030-01-31T12:00:00.000000Z";
     let assign = json!({"driverName": "Driver Ash", "estimatedDeliveryTime": eta});
     let assigned = pipeline
@@ -118,5 +103,25 @@ async fn people_can_drive_a_delivery_over_http() {
         .step(&id, "fail", json!({"reason": "too late"}))
         .await;
     over.expect_problem(409, "step-not-allowed", None);
+    pipeline.finish().await;
+}
+
+pub async fn explain_names_the_awaited_step(pipeline: Pipeline) {
+    pipeline.receive("sku-1", 1).await;
+    let id = pipeline.place("sku-1", 1, 1901).await;
+    pipeline.delivery_requested(&id).await;
+    let waiting = pipeline.explain(&id).await;
+    assert_eq!(
+        waiting["awaited"]["step"],
+        "the courier is to assign a driver"
+    );
+    assert_eq!(waiting["over"], false);
+    pipeline.cancel(&id, "enough").await.expect(202);
+    expect_undone(&pipeline, &id, "enough").await;
+    let over = pipeline.explain(&id).await;
+    assert_eq!(
+        (&over["over"], &over["awaited"]),
+        (&json!(true), &json!(null))
+    );
     pipeline.finish().await;
 }

@@ -12,15 +12,15 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
-use super::role::Place;
-use crate::support::{Client, eventually, kafka_brokers};
+use super::killed::PACE;
+use crate::support::{Client, Place, eventually, kafka_brokers};
 
 /// The groups that take facts of the delivery service.
 const GROUPS: [&str; 4] = ["inventory", "order", "order_view-g1", "payment"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_was_broken_on_its_way_is_healed_from_the_log() {
-    let Some(place) = Place::migrated().await else {
+    let Some(place) = Place::migrated(&PACE).await else {
         return;
     };
     let roles = [
@@ -30,7 +30,7 @@ async fn a_record_that_was_broken_on_its_way_is_healed_from_the_log() {
         place.start("projectors").await,
         place.start("query-api").await,
     ];
-    let client = Client::new(roles[0].url("command"), roles[2].url("query"));
+    let client = Client::new(roles[0].url(), roles[2].url());
     client.receive("sku-1", 2).await;
     let (broken, whole) = (
         client.place("sku-1", 1, 1901).await,
@@ -42,7 +42,11 @@ async fn a_record_that_was_broken_on_its_way_is_healed_from_the_log() {
             .await;
     }
 
-    let kafka = KafkaPlace::new(&kafka_brokers().unwrap(), place.prefix(), BTreeMap::new());
+    let kafka = KafkaPlace::new(
+        &kafka_brokers().unwrap(),
+        &place.servers().prefix,
+        BTreeMap::new(),
+    );
     let mut session = KafkaPublisher::new(kafka.clone())
         .begin(Service::Delivery)
         .unwrap();

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::role::Place;
-use crate::support::{Client, eventually};
+use super::killed::PACE;
+use crate::support::{Client, Place, eventually};
 
 fn positions(status: &Value) -> Vec<&Value> {
     let services = status["services"].as_array().unwrap().iter();
@@ -12,7 +12,7 @@ fn positions(status: &Value) -> Vec<&Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn facts_that_are_published_again_change_nothing() {
-    let Some(place) = Place::migrated().await else {
+    let Some(place) = Place::migrated(&PACE).await else {
         return;
     };
     let roles = [
@@ -20,7 +20,7 @@ async fn facts_that_are_published_again_change_nothing() {
         place.start("projectors").await,
         place.start("query-api").await,
     ];
-    let client = Client::new(roles[0].url("command"), roles[2].url("query"));
+    let client = Client::new(roles[0].url(), roles[2].url());
     client.receive("sku-1", 9).await;
     let id = client.place("sku-1", 1, 1901).await;
     let other = client.place("sku-1", 1, 1901).await;

@@ -192,6 +192,18 @@ impl Client {
         )
     }
 
+    /// Waits until the order's delivery is to be driven by somebody.
+    #[track_caller]
+    pub fn delivery_requested(&self, id: &str) -> impl Future<Output = Value> {
+        self.order_until(id, |order| order["delivery"]["status"] == "REQUESTED")
+    }
+
+    /// Waits until the order's payment has that status.
+    #[track_caller]
+    pub fn payment_in(&self, id: &str, status: &'static str) -> impl Future<Output = Value> {
+        self.order_until(id, move |order| order["payment"]["status"] == status)
+    }
+
     /// Waits until the order has that status.
     #[track_caller]
     pub fn order_in(&self, id: &str, status: &'static str) -> impl Future<Output = Value> {

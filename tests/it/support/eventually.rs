@@ -12,6 +12,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// After [`PATIENCE`], with the last state seen.
 #[track_caller]
 pub fn eventually<T: Debug, F: Future<Output = T>>(
+    look: impl FnMut() -> F,
+    enough: impl Fn(&T) -> bool,
+) -> impl Future<Output = T> {
+    eventually_within(PATIENCE, look, enough)
+}
+
+/// The same with another patience.
+#[track_caller]
+pub fn eventually_within<T: Debug, F: Future<Output = T>>(
+    patience: Duration,
     mut look: impl FnMut() -> F,
     enough: impl Fn(&T) -> bool,
 ) -> impl Future<Output = T> {
@@ -25,8 +35,8 @@ pub fn eventually<T: Debug, F: Future<Output = T>>(
                 return seen;
             }
             assert!(
-                begun.elapsed() < PATIENCE,
-                "{caller}: not within {PATIENCE:?}; the last state seen: {seen:#?}"
+                begun.elapsed() < patience,
+                "{caller}: not within {patience:?}; the last state seen: {seen:#?}"
             );
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use waybill::adapters::Adapters;
 use waybill::app::{App, Ended};
 use waybill::roles::Roles;
-use waybill::tools::{Request, ToolError, Tools};
+use waybill::tools::{Request, ToolError};
 
-use super::{Client, eventually};
+use super::{Client, Moment, Place, Role, eventually};
 
 /// How the pipeline differs from one with no delays at all.
 #[derive(Debug, Clone, Default)]
@@ -28,22 +28,35 @@ pub struct Fast {
     pub payment_delay_ms: u64,
     pub deadline_ms: u64,
     pub fresh_wait_ms: Option<u64>,
-    /// Another provider than the simulated one.
-    pub provider: Option<Payment>,
 }
 
-/// The app that `main` starts, on an empty folder and ports of its own.
+/// The whole pipeline, empty, on ports of its own.
 pub struct Pipeline {
     client: Client,
-    tools: Tools,
+    /// What it keeps, to look inside.
     adapters: Adapters,
-    stop: CancellationToken,
-    running: Option<JoinHandle<Ended>>,
-    _folder: TempDir,
+    running: Option<Running>,
+}
+
+enum Running {
+    /// The app that `main` starts, on a folder.
+    Here {
+        stop: CancellationToken,
+        app: JoinHandle<Ended>,
+        _folder: TempDir,
+    },
+    /// A process a role, on servers.
+    Apart { roles: Vec<Role>, _place: Place },
 }
 
 impl Pipeline {
+    /// In this process, on the embedded store.
     pub async fn start(fast: Fast) -> Self {
+        Self::start_paying(fast, None).await
+    }
+
+    /// With another provider than the simulated one, where there is one.
+    pub async fn start_paying(fast: Fast, payment: Option<Payment>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let defaults = Config::default();
         let any_port: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -62,7 +75,7 @@ impl Pipeline {
                     .fresh_wait_ms
                     .map_or(defaults.http.fresh_wait, Duration::from_millis),
             },
-            payment: fast.provider.unwrap_or(Payment::Simulated(Simulated {
+            payment: payment.unwrap_or(Payment::Simulated(Simulated {
                 success_rate: 80,
                 delay: Duration::from_millis(fast.payment_delay_ms),
                 seed: 0,
@@ -83,29 +96,64 @@ impl Pipeline {
             format!("http://{}", app.command_addr().unwrap()),
             format!("http://{}", app.query_addr().unwrap()),
         );
-        let tools = app.adapters().tools();
         let adapters = app.adapters().clone();
         let stop = CancellationToken::new();
-        let running = tokio::task::spawn(app.run(stop.clone()));
+        let app = tokio::task::spawn(app.run(stop.clone()));
+        let running = Running::Here {
+            stop,
+            app,
+            _folder: folder,
+        };
         Self {
             client,
-            tools,
             adapters,
-            stop,
             running: Some(running),
-            _folder: folder,
         }
+    }
+
+    /// Each role a process of its own, on the servers that tests share; none where one is missing.
+    pub async fn start_on_servers(fast: Fast) -> Option<Self> {
+        let courier = if fast.by_hand { "none" } else { "simulated" };
+        let settings = [
+            format!("courier={courier}"),
+            format!("payment_delay_ms={}", fast.payment_delay_ms),
+            format!("order_deadline_ms={}", fast.deadline_ms),
+            format!("fresh_wait_ms={}", fast.fresh_wait_ms.unwrap_or(5000)),
+            "courier_assign_ms=0".into(),
+            "courier_dispatch_ms=0".into(),
+            "courier_deliver_ms=0".into(),
+        ];
+        let place = Place::migrated(&settings.each_ref().map(String::as_str)).await?;
+        let roles = tokio::join!(
+            place.start("command-api"),
+            place.start("query-api"),
+            place.start("projectors"),
+        );
+        let roles = Vec::from(<[Role; 3]>::from(roles));
+        let adapters = Adapters::open(&place.config()).unwrap();
+        Some(Self {
+            client: Client::new(roles[0].url(), roles[1].url()),
+            adapters,
+            running: Some(Running::Apart {
+                roles,
+                _place: place,
+            }),
+        })
     }
 
     /// What `waybill explain` says.
     pub async fn explain(&self, order: &str) -> Value {
         let order = order.parse().unwrap();
-        self.tools.answer(Request::Explain { order }).await.unwrap()
+        self.answer(Request::Explain { order }).await
+    }
+
+    async fn answer(&self, request: Request) -> Value {
+        self.adapters.tools().answer(request).await.unwrap()
     }
 
     /// What a tool answers.
     pub async fn ask(&self, request: Request) -> Result<Value, ToolError> {
-        self.tools.answer(request).await
+        self.adapters.tools().answer(request).await
     }
 
     /// The event store of a service.
@@ -115,7 +163,7 @@ impl Pipeline {
 
     /// How many facts the log of a service has.
     pub async fn facts_of(&self, service: &str) -> u64 {
-        let status = self.tools.answer(Request::Status).await.unwrap();
+        let status = self.answer(Request::Status).await;
         let services = status["services"].as_array().unwrap();
         let of = services.iter().find(|of| of["service"] == service).unwrap();
         of["lastPosition"].as_u64().unwrap()
@@ -123,8 +171,8 @@ impl Pipeline {
 
     /// How many orders were ever placed.
     pub async fn created_orders(&self) -> usize {
-        let store = self.store(Service::Order);
-        let facts = store.read_log(0, usize::MAX).await.unwrap();
+        let orders = self.adapters.store(Service::Order);
+        let facts = orders.read_log(0, usize::MAX).await.unwrap();
         facts
             .iter()
             .filter(|fact| fact.name == "order.created")
@@ -133,21 +181,14 @@ impl Pipeline {
 
     /// Waits until `waybill status` looks as `enough` wants it.
     pub async fn status_until(&self, enough: impl Fn(&Value) -> bool) -> Value {
-        let tools = self.tools.clone();
-        let status = move || {
-            let tools = tools.clone();
-            async move { tools.answer(Request::Status).await.unwrap() }
-        };
-        eventually(status, enough).await
+        eventually(|| self.answer(Request::Status), enough).await
     }
 
-    /// Waits until every consumer group has taken everything, so that the view shows all there is.
+    /// Waits until everything has been published and every consumer group has taken it, so that
+    /// the view shows all there is.
     pub async fn caught_up(&self) -> Value {
-        let settled = |status: &Value| {
-            let groups = status["groups"].as_array().unwrap();
-            groups.iter().all(|group| group["lag"] == 0)
-        };
-        self.status_until(settled).await
+        let look = || Moment::of(&self.adapters);
+        eventually(look, Moment::at_rest).await.status()
     }
 
     /// Ends the pipeline, and asserts that it leaves nothing undone: every consumer group has
@@ -155,9 +196,15 @@ impl Pipeline {
     pub async fn finish(mut self) {
         let status = self.caught_up().await;
         assert_eq!(status["healthy"], true, "{status:#}");
-        self.stop.cancel();
-        let ended = self.running.take().unwrap().await.unwrap();
-        assert_eq!(ended, Ended::Drained);
+        match self.running.take().unwrap() {
+            Running::Here { stop, app, _folder } => {
+                stop.cancel();
+                assert_eq!(app.await.unwrap(), Ended::Drained);
+            }
+            Running::Apart { roles, _place } => {
+                futures::future::join_all(roles.into_iter().map(Role::terminate)).await;
+            }
+        }
     }
 }
 
@@ -171,7 +218,9 @@ impl Deref for Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        self.stop.cancel();
+        if let Some(Running::Here { stop, .. }) = &self.running {
+            stop.cancel();
+        }
         let unfinished = self.running.is_some() && !panicking();
         assert!(!unfinished, "end the test with pipeline.finish()");
     }

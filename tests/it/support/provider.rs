@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use infra::config::{Config, Payment, Sources};
+use infra::config::Payment;
 use infra::payment_provider::{HttpPlace, HttpProvider, Operation, Simulated};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +23,7 @@ pub use books::{Entry, Outcome};
 pub use speech::{Reply, Request};
 pub use tls::{authority, other_authority};
 
+use super::config_of;
 use books::Books;
 
 /// The key that it takes at first.
@@ -146,18 +147,9 @@ impl StubProvider {
 
     /// The same, read; with a limit that a test can wait for.
     pub fn payment(&self) -> Payment {
-        // A secret is taken from a file, and not from a flag.
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let keys = self.settings().map(|setting| {
-            let (key, value) = setting.split_once('=').unwrap();
-            format!("{key} = '{value}'\n")
-        });
-        std::fs::write(&file, keys.concat()).unwrap();
-        let sources = Sources {
-            file: Some(file.path().to_owned()),
-            set: vec![format!("payment_timeout_ms={}", PATIENCE.as_millis())],
-        };
-        Config::load(&sources).unwrap().payment
+        let mut settings = self.settings().to_vec();
+        settings.push(format!("payment_timeout_ms={}", PATIENCE.as_millis()));
+        config_of(&settings).payment
     }
 
     /// The next call to do `operation` goes wrong; each is one call.

@@ -1,0 +1,126 @@
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use waybill::adapters::Adapters;
+
+use super::audit;
+use super::load::Sent;
+use crate::support::{Client, Moment, Place, Role, eventually_within};
+
+/// The longest until everything has ended: a lock on a payment whose holder was killed lives for
+/// 30 s, and whatever could not be done in an outage is tried again within a few.
+const ENDS_WITHIN: Duration = Duration::from_secs(90);
+
+/// Two processes of every role.
+pub struct Fleet {
+    pub commands: [Role; 2],
+    pub projectors: [Role; 2],
+    pub queries: [Role; 2],
+    directory: Directory,
+    adapters: Adapters,
+    /// Last, since what it has on the servers is removed with it.
+    pub place: Place,
+}
+
+/// Where the APIs are at the moment.
+#[derive(Clone)]
+pub struct Directory(Arc<Mutex<[Client; 2]>>);
+
+impl Directory {
+    /// One of the two.
+    pub fn client(&self, which: usize) -> Client {
+        self.0.lock().unwrap()[which % 2].clone()
+    }
+}
+
+impl Fleet {
+    pub async fn start(place: Place) -> Self {
+        let two =
+            async |role| <[Role; 2]>::from(tokio::join!(place.start(role), place.start(role)));
+        let (commands, projectors, queries) =
+            tokio::join!(two("command-api"), two("projectors"), two("query-api"));
+        let directory = [0, 1].map(|n| client(&commands[n], &queries[n]));
+        let adapters = Adapters::open(&place.config()).unwrap();
+        Self {
+            commands,
+            projectors,
+            queries,
+            directory: Directory(Arc::new(Mutex::new(directory))),
+            adapters,
+            place,
+        }
+    }
+
+    pub fn directory(&self) -> Directory {
+        self.directory.clone()
+    }
+
+    /// Kills one of every role, and starts another in its place.
+    pub async fn kill_and_replace(&mut self, which: usize) {
+        let Self {
+            commands,
+            projectors,
+            queries,
+            ..
+        } = self;
+        replace(&self.place, "command-api", &mut commands[which]).await;
+        replace(&self.place, "projectors", &mut projectors[which]).await;
+        replace(&self.place, "query-api", &mut queries[which]).await;
+        let found = client(&commands[which], &queries[which]);
+        self.directory.0.lock().unwrap()[which] = found;
+    }
+
+    /// That none has exited.
+    #[track_caller]
+    pub fn expect_up(&mut self) {
+        let roles = self.commands.iter_mut().chain(&mut self.projectors);
+        roles.chain(&mut self.queries).for_each(Role::expect_up);
+    }
+
+    /// Waits until every task is done and nothing is on its way; what `waybill status` says then.
+    pub async fn settled(&self) -> Value {
+        let adapters = &self.adapters;
+        let look = async || (Moment::of(adapters).await, Moment::of(adapters).await);
+        let over = |(earlier, later): &(Moment, Moment)| later.over_since(earlier);
+        let (_, moment) = eventually_within(ENDS_WITHIN, look, over).await;
+        moment.status()
+    }
+
+    /// Waits until everything has ended, ends the processes, and looks at what is there.
+    pub async fn finish(mut self, sent: &[Sent]) {
+        let begun = Instant::now();
+        let status = self.settled().await;
+        assert_eq!(status["healthy"], true, "{status:#}");
+        self.expect_up();
+        let ended = begun.elapsed();
+        audit::audit(&self.place, &self.adapters, sent).await;
+        println!(
+            "all had ended after {ended:.1?}, all is as it should after {:.1?}",
+            begun.elapsed()
+        );
+        self.terminate().await;
+    }
+
+    pub async fn terminate(self) {
+        let Self {
+            commands,
+            projectors,
+            queries,
+            ..
+        } = self;
+        let roles = commands.into_iter().chain(projectors).chain(queries);
+        futures::future::join_all(roles.map(Role::terminate)).await;
+    }
+}
+
+fn client(commands: &Role, queries: &Role) -> Client {
+    Client::new(commands.url(), queries.url())
+}
+
+async fn replace(place: &Place, name: &str, role: &mut Role) {
+    let other = place.start(name);
+    // Nobody is there while the other starts.
+    role.kill().await;
+    *role = other.await;
+}

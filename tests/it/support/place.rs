@@ -1,0 +1,154 @@
+use std::process::{Output, Stdio};
+
+use infra::config::{Config, Servers};
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{
+    Role, cassandra_nodes, config_of, kafka_brokers, own_prefix, postgres_url, redis_url, remove,
+};
+
+/// Any ports, few partitions, and session time-outs that only the brokers of tests allow.
+const SETTINGS: [&str; 6] = [
+    "command_addr=127.0.0.1:0",
+    "query_addr=127.0.0.1:0",
+    "projectors_addr=127.0.0.1:0",
+    "kafka_partitions=4",
+    "kafka_session_ms=1000",
+    // A client library says with each attempt that a server is away, which tests make it.
+    "log=error,scylla=off,librdkafka=off,rdkafka=off",
+];
+
+/// Where servers are.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    pub postgres: String,
+    /// Of the inventory service alone.
+    pub inventory: Option<String>,
+    pub kafka: String,
+    pub cassandra: String,
+    pub redis: String,
+}
+
+impl Addresses {
+    /// Those that all tests share; none where one is missing.
+    pub fn shared() -> Option<Self> {
+        Some(Self {
+            postgres: postgres_url()?,
+            inventory: None,
+            kafka: kafka_brokers()?,
+            cassandra: cassandra_nodes()?,
+            redis: redis_url()?,
+        })
+    }
+}
+
+/// A pipeline's names on servers, which nobody else uses: its databases, topics and keyspace. They
+/// are removed with it, unless the test has failed.
+pub struct Place {
+    settings: Vec<String>,
+}
+
+impl Place {
+    /// On the servers that all tests share; none where one is missing.
+    pub async fn migrated(settings: &[&str]) -> Option<Self> {
+        Some(Self::migrated_at(&Addresses::shared()?, settings).await)
+    }
+
+    pub async fn migrated_at(at: &Addresses, own: &[&str]) -> Self {
+        let mut settings = vec![
+            format!("postgres_url={}", at.postgres),
+            format!("kafka_brokers={}", at.kafka),
+            format!("cassandra_nodes={}", at.cassandra),
+            format!("redis_url={}", at.redis),
+            format!("prefix={}", own_prefix()),
+        ];
+        let inventory = at.inventory.iter();
+        settings.extend(inventory.map(|url| format!("inventory_postgres_url={url}")));
+        settings.extend(SETTINGS.iter().chain(own).map(|&one| one.to_owned()));
+        let place = Self { settings };
+        let migrated = place.waybill(&["migrate"]).output().await.unwrap();
+        let said = String::from_utf8_lossy(&migrated.stderr).into_owned();
+        assert!(migrated.status.success(), "{said}");
+        place
+    }
+
+    /// What the processes are configured with.
+    pub fn config(&self) -> Config {
+        config_of(&self.settings)
+    }
+
+    pub fn servers(&self) -> Servers {
+        self.config().servers.unwrap()
+    }
+
+    /// A role, once it listens.
+    pub async fn start(&self, role: &str) -> Role {
+        self.start_with(role, &[]).await
+    }
+
+    pub async fn start_with(&self, role: &str, args: &[&str]) -> Role {
+        let mut command = self.waybill(&[role, "--json"]);
+        command.args(args);
+        Role::start(command).await
+    }
+
+    /// A tour of the pipeline behind those two.
+    pub async fn demo(&self, commands: &Role, queries: &Role) -> Output {
+        let addr = |url: &str| url.trim_start_matches("http://").to_owned();
+        let mut demo = self.waybill(&["demo", "--json"]);
+        for (key, url) in [
+            ("command_addr", commands.url()),
+            ("query_addr", queries.url()),
+        ] {
+            demo.args(["--set", &format!("{key}={}", addr(&url))]);
+        }
+        demo.output().await.unwrap()
+    }
+
+    /// What a tool exits with, and its answer in JSON.
+    pub async fn run(&self, args: &[&str]) -> (i32, Value) {
+        let output = self.waybill(args).output().await.unwrap();
+        let answer = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code().unwrap(), answer)
+    }
+
+    pub async fn status(&self) -> Value {
+        let output = self.waybill(&["status", "--json"]).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn waybill(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
+        command.args(args);
+        // Not as flags, which take no secrets: a URL that was given may hold one.
+        for (key, value) in self.settings.iter().filter_map(|pair| pair.split_once('=')) {
+            command.env(format!("WAYBILL_{}", key.to_uppercase()), value);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(Stdio::inherit()).kill_on_drop(true);
+        command
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let servers = self.servers();
+        // On a thread of its own, since this one may be running the test.
+        let removed = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(remove(&servers))
+        });
+        if let Ok(Err(e)) = removed.join() {
+            println!("what the test had on the servers is left: {e}");
+        }
+    }
+}
