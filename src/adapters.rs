@@ -138,6 +138,7 @@ impl Adapters {
             self.services.clone(),
             self.bus.clone(),
             self.unprojected.clone(),
+            self.outside.publisher.is_some(),
         )
     }
 }

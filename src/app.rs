@@ -10,7 +10,7 @@ use infra::config::Config;
 use infra::event_store::EventStore;
 use infra::ids;
 use infra::tasks::Tasks;
-use infra::telemetry;
+use infra::telemetry::metrics;
 use tokio::net::TcpListener;
 use tokio::time::{Duration, Instant, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -75,7 +75,7 @@ impl App {
         if config.servers.is_none() && roles != Roles::all() {
             return Err(StartError::NeedsServers);
         }
-        telemetry::record_metrics();
+        metrics::record();
         // What fails without leaving anything behind comes first.
         let listeners = roles.bind(&config.http).await?;
         let adapters = Adapters::open(&config)?;
@@ -125,6 +125,7 @@ impl App {
         let work = Tasks::new();
         start(&adapters, &roles, &config, &work);
         let servers = Tasks::new();
+        servers.spawn("metrics", metrics::upkeep(servers.stopping()));
         listen(&adapters, &roles, &config, listeners, &servers);
         if let Some(control) = control {
             control.serve(adapters.tools(), &servers);

@@ -55,6 +55,16 @@ impl Roles {
         }
     }
 
+    /// What a process that does this is called: as the command that starts it.
+    pub fn name(&self) -> &'static str {
+        match (self.services.is_empty(), self.projectors, self.queries) {
+            (false, false, false) => "command-api",
+            (true, true, false) => "projectors",
+            (true, false, true) => "query-api",
+            _ => "serve",
+        }
+    }
+
     /// Binds the addresses that these roles listen on. The projectors have one where no command
     /// API is beside them, whose metrics would be theirs too.
     ///

@@ -23,7 +23,7 @@ pub use dlq::{
 };
 pub use explain::{Awaited, Explanation, OpenTask, Parked, StreamAt};
 pub use settle::Settled;
-pub use status::{GroupLag, ServiceStatus, Status};
+pub use status::{GroupLag, GroupParked, RelayAt, ServiceStatus, Status, TaskAt};
 
 /// A tool and what it is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,15 +100,23 @@ pub struct Tools {
     services: Services,
     bus: Arc<dyn Bus>,
     unprojected: Arc<dyn ParkedRows>,
+    /// Whether logs are published, or are the bus themselves.
+    relayed: bool,
 }
 
 impl Tools {
     /// The tools over `services` and `bus`, and over what the projectors have parked.
-    pub fn new(services: Services, bus: Arc<dyn Bus>, unprojected: Arc<dyn ParkedRows>) -> Self {
+    pub fn new(
+        services: Services,
+        bus: Arc<dyn Bus>,
+        unprojected: Arc<dyn ParkedRows>,
+        relayed: bool,
+    ) -> Self {
         Self {
             services,
             bus,
             unprojected,
+            relayed,
         }
     }
 
@@ -142,7 +150,7 @@ impl Tools {
     /// [`ToolError`]
     pub async fn answer(&self, request: Request) -> Result<Value, ToolError> {
         match request {
-            Request::Status => json(&self.status().await?),
+            Request::Status => json(&self.status().await),
             Request::Explain { order } => json(&self.explain(order).await?),
             Request::Settle {
                 order,

@@ -20,6 +20,7 @@ use infra::codec;
 use infra::event_store::{Append, AppendError, EventStore, StoredFact};
 use infra::failure::Failure;
 use infra::handler::with_agenda;
+use infra::telemetry::trace::{self, Kind};
 use tokio::sync::{mpsc, oneshot};
 
 /// Reservations that may wait. Those who send them, the consumer's tasks, are fewer.
@@ -66,6 +67,8 @@ impl Reservations {
         command: reservation::Command,
         origin: Origin,
     ) -> Result<(), Failure> {
+        // It waits, is decided with others and appended: its share of that cannot be told apart.
+        let _until_decided = trace::within(Kind::Client, "decide", "stock");
         let (answer, answered) = oneshot::channel();
         let job = Job {
             order,
@@ -98,9 +101,12 @@ pub struct Decider {
 impl Decider {
     /// Decides until nobody can ask any more.
     pub async fn run(mut self) {
+        let size = metrics::histogram!("waybill_reservations_batch_size");
+        let queue = metrics::gauge!("waybill_reservations_queue");
         let mut batch = Vec::with_capacity(BATCH);
         while self.jobs.recv_many(&mut batch, BATCH).await > 0 {
-            metrics::histogram!("waybill_reservations_batch_size").record(batch.len() as f64);
+            size.record(batch.len() as f64);
+            queue.set(self.jobs.len() as f64);
             self.decide(std::mem::take(&mut batch)).await;
             if self.reservations.len() + self.stock.len() > HEADS {
                 self.forget();

@@ -13,6 +13,7 @@ use infra::consumer::Take;
 use infra::event_store::{Append, AppendError, DueRow};
 use infra::failure::Failure;
 use infra::handler::{HandleError, Handler};
+use infra::telemetry::trace::{self, Kind};
 
 use crate::inventory_batch::Reservations;
 use crate::services::{Outside, Services};
@@ -145,9 +146,16 @@ impl Take for Reactions {
         {
             return Ok(());
         }
-        for reaction in own {
-            self.carry_out(fact, reaction).await?;
-        }
+        let work = trace::of_fact(Kind::Consumer, "react", fact);
+        work.note("waybill.group", self.service.name());
+        let carry_out = async {
+            for reaction in own {
+                self.carry_out(fact, reaction).await?;
+            }
+            Ok::<_, Failure>(())
+        };
+        let carried_out = work.run(carry_out).await;
+        carried_out.inspect_err(|e| work.failed(e))?;
         if let Some(mark) = &mark {
             self.cache.mark(mark, lives::DEDUP).await;
         }

@@ -10,6 +10,7 @@ use domain::values::Timestamp;
 use domain::{Decider, Fact, FactId, Recorded, Rejection, StreamId};
 use infra::handler::{HandleError, Handler};
 use infra::http::Problem;
+use infra::telemetry::trace;
 use infra::{Origin, clock, ids};
 
 use crate::idempotency::{Keyed, NoReply, Reply};
@@ -18,16 +19,8 @@ use crate::idempotency::{Keyed, NoReply, Reply};
 fn origin(headers: &HeaderMap, correlation: String) -> Origin {
     let at: Timestamp = clock::now();
     let mut origin = Origin::of_person(ids::unique(), correlation, at);
-    origin.traceparent = traceparent(headers);
+    origin.traceparent = Some(trace::for_request(headers, origin.command_id));
     origin
-}
-
-/// The W3C trace context, where the caller sent one that is well-formed: 55 characters of
-/// lower-case hex and dashes.
-fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("traceparent")?.to_str().ok()?;
-    let hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c) || c == b'-';
-    (value.len() == 55 && value.bytes().all(hex)).then(|| value.to_owned())
 }
 
 /// Has a command decided, and answers it by what the stream is afterwards and the id of its last

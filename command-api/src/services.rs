@@ -15,6 +15,7 @@ use infra::due::{DueRunner, RunTask};
 use infra::event_store::EventStore;
 use infra::handler::Handler;
 use infra::lease::{LeaseHolder, Terms};
+use infra::monitor::Monitor;
 use infra::payment_provider::PaymentProvider;
 use infra::redrive::Redriver;
 use infra::relay::{self, Relay, RelayStatus};
@@ -129,9 +130,10 @@ impl Services {
             let relayed = services
                 .clone()
                 .relay(service, outside.clone(), term.clone());
+            let monitored = services.monitor(service, &outside).run(term.end.clone());
             let own = services.hold(service, outside, term);
             async {
-                tokio::join!(relayed, own);
+                tokio::join!(relayed, own, monitored);
             }
         });
         tasks.spawn("lease", held);
@@ -190,6 +192,17 @@ impl Services {
         };
         let store = self.store(service).clone();
         DueRunner { store, run }.run(term.end).await;
+    }
+
+    fn monitor(&self, service: Service, outside: &Outside) -> Monitor {
+        Monitor {
+            group: service.name().to_owned(),
+            topics: topics_of(service).to_vec(),
+            bus: outside.bus.clone(),
+            parked: self.store(service).clone(),
+            tasks: Some(self.store(service).clone()),
+            progress: None,
+        }
     }
 
     fn redriver(&self, service: Service, outside: &Outside, take: Arc<dyn Take>) -> Redriver {

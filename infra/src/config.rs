@@ -9,6 +9,7 @@ mod payment;
 mod secret;
 mod servers;
 mod settings;
+mod traces;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -30,6 +31,7 @@ pub use payment::{Payment, PaymentServer};
 pub use secret::Secret;
 pub use servers::{Cassandra, Kafka, Redis, Servers};
 pub use settings::{KEYS, Key, Settings};
+pub use traces::Traces;
 
 /// What everything is configured with.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub drain: Duration,
     /// What is logged: a level, or a filter such as `info,infra=debug`.
     pub log: String,
+    /// Where traces go, if anywhere.
+    pub traces: Option<Traces>,
 }
 
 /// The HTTP side.
@@ -230,6 +234,7 @@ impl Config {
             },
             drain: ms(within("drain_ms", settings.drain_ms, 0..=600_000)?),
             log: settings.log.clone(),
+            traces: Traces::read(settings)?,
         })
     }
 }

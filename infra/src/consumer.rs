@@ -32,6 +32,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{Recorded, Service};
 use futures::FutureExt;
+use metrics::{Counter, Gauge};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -92,6 +93,7 @@ impl Consumer {
             ledger: Ledger::default(),
             running: JoinSet::new(),
             stays: HashMap::new(),
+            counted: Counted::of(&self.group),
         };
         let mut tick = interval(COMMIT_INTERVAL);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -119,6 +121,8 @@ impl Consumer {
             };
             run.commit(&fetcher, enough).await;
             fetcher.want(run.ledger.pending() < PENDING);
+            run.counted.pending.set(run.ledger.pending() as f64);
+            run.counted.running.set(run.running.len() as f64);
         }
         while let Some(done) = run.running.join_next().await {
             run.finish(done)?;
@@ -139,6 +143,34 @@ struct Run<'a> {
     running: JoinSet<Finished>,
     /// What ends the work on a partition once that is another member's.
     stays: HashMap<Partition, CancellationToken>,
+    counted: Counted,
+}
+
+/// The metrics of a stay; at its end nothing is in hand.
+struct Counted {
+    taken: Counter,
+    parked: Counter,
+    pending: Gauge,
+    running: Gauge,
+}
+
+impl Counted {
+    fn of(group: &str) -> Self {
+        let group = || group.to_owned();
+        Self {
+            taken: metrics::counter!("waybill_facts_taken_total", "group" => group()),
+            parked: metrics::counter!("waybill_facts_parked_total", "group" => group()),
+            pending: metrics::gauge!("waybill_consumer_pending", "group" => group()),
+            running: metrics::gauge!("waybill_consumer_running", "group" => group()),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.pending.set(0.0);
+        self.running.set(0.0);
+    }
 }
 
 struct Finished {
@@ -224,13 +256,12 @@ impl Run<'_> {
 
     fn finish(&mut self, done: Result<Finished, tokio::task::JoinError>) -> Result<(), Failure> {
         let done = done.map_err(|e| Failure::Unknown(e.to_string()))?;
-        let group = self.consumer.group.clone();
         match done.end {
-            End::Taken => metrics::counter!("waybill_facts_taken_total", "group" => group),
+            End::Taken => &self.counted.taken,
             End::Parked => {
                 let topic = done.partition.topic.name().to_owned();
                 self.parked.insert((topic, done.key.clone()));
-                metrics::counter!("waybill_facts_parked_total", "group" => group)
+                &self.counted.parked
             }
             End::Abandoned => {
                 self.lanes.free(&done.key);

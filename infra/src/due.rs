@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::event_store::{Append, AppendError, DueRow, EventStore, StoreError};
 use crate::failure::{Failure, MAX_ATTEMPTS, pause_after};
+use crate::telemetry::trace::{self, Kind, Work};
 
 /// Tasks that run at once: each waits for somebody else most of its time, and holds a few
 /// kilobytes.
@@ -62,6 +63,8 @@ impl DueRunner {
         let mut changes = self.store.changes();
         let mut busy: HashSet<String> = HashSet::new();
         let mut running: JoinSet<String> = JoinSet::new();
+        let service = self.store.service().name();
+        let under_way = metrics::gauge!("waybill_tasks_running", "service" => service);
         while !stop.is_cancelled() {
             changes.mark_unchanged();
             let wait = match self.start(&mut busy, &mut running).await {
@@ -71,8 +74,7 @@ impl DueRunner {
                     SAFETY_POLL
                 }
             };
-            metrics::gauge!("waybill_tasks_running", "service" => self.store.service().name())
-                .set(busy.len() as f64);
+            under_way.set(busy.len() as f64);
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(ended) = running.join_next() => {
@@ -86,6 +88,7 @@ impl DueRunner {
             }
         }
         running.shutdown().await;
+        under_way.set(0.0);
     }
 
     /// Starts what is due, and says how long to wait for what is not.
@@ -127,10 +130,19 @@ struct One {
 }
 
 impl One {
-    async fn run(self, mut row: DueRow) -> String {
+    async fn run(self, row: DueRow) -> String {
+        let cause = row.origin.traceparent.as_deref();
+        let work = trace::of_cause(Kind::Internal, "task", row.task.name(), cause);
+        work.run(self.run_once(row, &work)).await
+    }
+
+    async fn run_once(self, mut row: DueRow, work: &Work) -> String {
         let id = row.id();
         let result = AssertUnwindSafe(self.run.run(&row)).catch_unwind().await;
         let result = result.unwrap_or_else(|_| Err(Failure::Unknown("it panicked".into())));
+        if let Err(failure) = &result {
+            work.failed(failure);
+        }
         if let Err(e) = self.conclude(&mut row, result).await {
             // The row is as it was: it is due, and runs again.
             tracing::warn!(task = id, error = %e, "a task's end cannot be stored yet");

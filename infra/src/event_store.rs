@@ -28,7 +28,7 @@ pub use postgres::{
     InvalidPlace, MigrateError, Migrated, PostgresEventStore, PostgresPlace, migrate,
 };
 pub use requests::{Append, MAX_FACT_BYTES, MAX_FACTS};
-pub use rows::{Checkpoint, DueRow, Lease, NewFact, StoredFact, StoredReply};
+pub use rows::{Checkpoint, DueRow, Lease, NewFact, StoredFact, StoredReply, TaskCount};
 
 /// What a store of a service can do.
 pub trait EventStore: Log + Leases + DueRows + ParkedRows + Checkpoints + Debug {
@@ -168,6 +168,13 @@ pub trait DueRows: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`]
     async fn troubled(&self, limit: usize) -> Result<(Vec<DueRow>, u64), StoreError>;
+
+    /// How many rows of each task are open; and how many of these, without those that are parked,
+    /// have a time before `overdue`. Tasks without rows may be left out.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn count_tasks(&self, overdue: Timestamp) -> Result<Vec<TaskCount>, StoreError>;
 }
 
 /// Facts that a consumer could not take, and those of the same key that wait behind them. A row is

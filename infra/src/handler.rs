@@ -22,6 +22,7 @@ use crate::event_store::{
 };
 use crate::failure::Failure;
 use crate::origin::Origin;
+use crate::telemetry::trace::{self, Kind};
 
 /// Streams whose state is kept in memory, for each decider: at some 500 bytes each, 10 MB.
 const CACHED_STREAMS: u64 = 20_000;
@@ -184,7 +185,10 @@ where
                 reply: reply.map(|reply| reply(&facts, &after.state)),
                 ..with_agenda(&facts, origin)
             };
-            match self.store.append(request).await {
+            let append = trace::within(Kind::Client, "append", self.store.service().name());
+            let appended = append.run(self.store.append(request)).await;
+            drop(append);
+            match appended {
                 Ok(_) => {
                     let after = Arc::new(after);
                     self.cache.insert(stream.clone(), after.clone());

@@ -45,8 +45,12 @@ impl LeaseHolder {
         while !stop.is_cancelled() {
             if let Some(epoch) = self.acquire().await {
                 tracing::info!(service = %self.store.service(), lease = self.name, epoch, "held");
+                let service = self.store.service().name();
+                let held = metrics::gauge!("waybill_lease_held", "service" => service);
+                held.set(1.0);
                 let end = stop.child_token();
                 tokio::join!(work(epoch, end.clone()), self.keep(epoch, &end));
+                held.set(0.0);
             }
             tokio::select! {
                 () = stop.cancelled() => {}

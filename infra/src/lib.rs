@@ -8,6 +8,7 @@
 //! - [`redrive`]: takes parked facts up again, in order per key.
 //! - [`due`]: runs outside calls and timers when their time has come.
 //! - [`lease`]: work that only one process may do.
+//! - [`monitor`]: keeps the metrics that have to be asked for.
 //! - [`failure`]: what kinds of failure there are, and how long to wait after one.
 //!
 //! Then the ports; the adapters of each are in the folder of its name:
@@ -36,6 +37,7 @@ pub mod handler;
 pub mod http;
 pub mod ids;
 pub mod lease;
+pub mod monitor;
 mod origin;
 pub mod payment_provider;
 mod prefix;

@@ -5,6 +5,8 @@ use domain::{OrderContext, Recorded};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::telemetry::trace;
+
 /// The cause of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -22,7 +24,8 @@ pub struct Origin {
     /// received.
     #[serde(with = "order_context")]
     pub order: Option<OrderContext>,
-    /// The W3C trace context of the request that began the chain.
+    /// The W3C trace context of the work that yields the facts; where none is recorded, of the
+    /// request that began the chain.
     pub traceparent: Option<String>,
 }
 
@@ -49,7 +52,7 @@ impl Origin {
             at,
             cause_time: Some(cause.time),
             order: cause.order.clone(),
-            traceparent: cause.traceparent.clone(),
+            traceparent: trace::current().or_else(|| cause.traceparent.clone()),
         }
     }
 
@@ -59,6 +62,7 @@ impl Origin {
         Self {
             command_id,
             at,
+            traceparent: trace::current().or_else(|| self.traceparent.clone()),
             ..self.clone()
         }
     }

@@ -81,6 +81,7 @@ impl Relay {
     pub async fn run(&self, epoch: u64, stop: CancellationToken) {
         let mut growing = pauses();
         while !stop.is_cancelled() {
+            stop.run_until_cancelled(self.look()).await;
             let before = self.status.now().position;
             let pause = match self.attempt(epoch, &stop).await {
                 Ok(()) => break,
@@ -114,6 +115,24 @@ impl Relay {
         };
         let session = self.publisher.begin(self.service())?;
         Pump::new(self, epoch, session, ready).run(stop).await
+    }
+
+    /// Says how far behind it is, by its checkpoint, while no pump does.
+    async fn look(&self) {
+        let looked: Result<_, StoreError> = async {
+            let checkpoint = self.store.checkpoint(CHECKPOINT).await?.unwrap_or_default();
+            let last = self.store.last_position().await?;
+            // Maybe that is what cannot be read.
+            let next = self.store.read_log(checkpoint.position, 1).await;
+            Ok((checkpoint.position, last, next.unwrap_or_default()))
+        }
+        .await;
+        // A store that does not answer is told by who needs it.
+        if let Ok((position, last, next)) = looked {
+            self.status.is_behind(self.service(), position, last);
+            let oldest = next.first().map(|fact| &fact.metadata[..]);
+            status::is_behind(self.service(), oldest);
+        }
     }
 
     /// Where to go on, once log and topic belong together.

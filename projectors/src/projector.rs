@@ -10,14 +10,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::values::Timestamp;
 use domain::view::{Patch, Value};
 use domain::{Recorded, Service, View};
 use infra::bus::{Bus, Delivered, Partition, Polled, Subscription};
+use infra::clock;
 use infra::codec::Unreadable;
 use infra::consumer::Take;
 use infra::event_store::{EventStore, ParkedRows};
 use infra::failure::{Failure, until_stopped};
+use infra::monitor::{Monitor, Progress};
 use infra::redrive::Redriver;
+use infra::telemetry::trace::{self, Kind, Work};
 use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
 use tokio_util::sync::CancellationToken;
 
@@ -52,16 +56,21 @@ impl Projector {
     async fn project(&self, stop: &CancellationToken) -> Result<(), Failure> {
         let schema = self.view.schema();
         self.store.create(schema, &self.table).await?;
-        let redriving = async {
-            self.redriver().run(stop.clone()).await;
+        let progress = Progress::default();
+        let beside = async {
+            let monitor = self.monitor(progress.clone());
+            tokio::join!(self.redriver().run(stop.clone()), monitor.run(stop.clone()));
             Ok(())
         };
-        tokio::try_join!(self.follow(stop), redriving)?;
+        tokio::try_join!(self.follow(&progress, stop), beside)?;
         Ok(())
     }
 
-    async fn follow(&self, stop: &CancellationToken) -> Result<(), Failure> {
+    async fn follow(&self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
         let schema = self.view.schema();
+        let group = || self.group.clone();
+        let projected = metrics::counter!("waybill_facts_projected_total", "group" => group());
+        let took = metrics::histogram!("waybill_projection_seconds", "group" => group());
         let mut subscription = self.bus.subscribe(&self.group, &Service::ALL).await?;
         loop {
             let polled = tokio::select! {
@@ -73,11 +82,17 @@ impl Projector {
                 // Nothing is in hand, and what is done is committed.
                 Polled::Leaving(_) => continue,
             };
-            let rows = self.fold(&records).await?;
-            if !rows.is_empty() {
-                self.store.apply(schema, &self.table, rows).await?;
+            let folded = self.fold(&records).await?;
+            if !folded.rows.is_empty() {
+                self.store.apply(schema, &self.table, folded.rows).await?;
             }
-            self.commit(subscription.as_mut(), &records).await?;
+            drop(folded.spans);
+            if let Some((oldest, newest)) = folded.times {
+                took.record(clock::now().ms_since(oldest) as f64 / 1000.0);
+                progress.is_at(newest);
+            }
+            commit(subscription.as_mut(), &records).await?;
+            projected.increment(records.len() as u64);
         }
     }
 
@@ -99,31 +114,42 @@ impl Projector {
         }
     }
 
-    async fn fold(&self, records: &[Delivered]) -> Result<Vec<RowPatch>, Failure> {
-        let mut fold = Fold::default();
-        for record in records {
-            match record.decode() {
-                Ok(fact) => fold.add(self.view.project(&fact)),
-                Err(e) => self.park(record, &e).await?,
-            }
+    fn monitor(&self, progress: Progress) -> Monitor {
+        Monitor {
+            group: self.group.clone(),
+            topics: Service::ALL.to_vec(),
+            bus: self.bus.clone(),
+            parked: self.parked.clone(),
+            tasks: None,
+            progress: Some(progress),
         }
-        Ok(fold.rows())
     }
 
-    async fn commit(
-        &self,
-        subscription: &mut dyn Subscription,
-        records: &[Delivered],
-    ) -> Result<(), Failure> {
-        let mut done: BTreeMap<Partition, i64> = BTreeMap::new();
+    async fn fold(&self, records: &[Delivered]) -> Result<Folded, Failure> {
+        let mut fold = Fold::default();
+        let (mut spans, mut times) = (vec![], None);
         for record in records {
-            done.insert(record.partition, record.offset + 1);
+            let fact = match record.decode() {
+                Ok(fact) => fact,
+                Err(e) => {
+                    self.park(record, &e).await?;
+                    continue;
+                }
+            };
+            let span = trace::of_fact(Kind::Consumer, "project", &fact);
+            if span.is_recorded() {
+                span.note("waybill.group", self.group.clone());
+                spans.push(span);
+            }
+            let (oldest, newest) = times.unwrap_or((fact.time, fact.time));
+            times = Some((fact.time.min(oldest), fact.time.max(newest)));
+            fold.add(self.view.project(&fact));
         }
-        let done: Vec<_> = done.into_iter().collect();
-        subscription.commit(&done).await?;
-        metrics::counter!("waybill_facts_projected_total", "group" => self.group.clone())
-            .increment(records.len() as u64);
-        Ok(())
+        Ok(Folded {
+            rows: fold.rows(),
+            spans,
+            times,
+        })
     }
 
     async fn park(&self, record: &Delivered, e: &Unreadable) -> Result<(), Failure> {
@@ -132,6 +158,24 @@ impl Projector {
         self.parked.park(row.clone()).await?;
         Ok(self.bus.dead_letter(record, &row).await?)
     }
+}
+
+/// A batch, folded.
+struct Folded {
+    rows: Vec<RowPatch>,
+    /// One a fact, until the rows are written.
+    spans: Vec<Work>,
+    /// Of the oldest fact and the newest.
+    times: Option<(Timestamp, Timestamp)>,
+}
+
+async fn commit(subscription: &mut dyn Subscription, records: &[Delivered]) -> Result<(), Failure> {
+    let mut done: BTreeMap<Partition, i64> = BTreeMap::new();
+    for record in records {
+        done.insert(record.partition, record.offset + 1);
+    }
+    let done: Vec<_> = done.into_iter().collect();
+    Ok(subscription.commit(&done).await?)
 }
 
 /// Writes the cells of one fact.
@@ -144,6 +188,7 @@ struct Cells {
 #[async_trait]
 impl Take for Cells {
     async fn take(&self, fact: &Recorded) -> Result<(), Failure> {
+        let _until_written = trace::of_fact(Kind::Consumer, "project", fact);
         let mut fold = Fold::default();
         fold.add(self.view.project(fact));
         let rows = fold.rows();

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use domain::Service;
-use infra::telemetry;
+use infra::config::Config;
+use infra::{ids, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +46,15 @@ fn service(name: &str) -> Result<Service, String> {
 }
 
 pub async fn run(context: Context, roles: Roles) -> anyhow::Result<ExitCode> {
-    telemetry::log_to_stderr(&context.config.log).map_err(anyhow::Error::msg)?;
+    let Config { log, traces, .. } = &context.config;
+    let telemetry = telemetry::start(log, traces.as_ref(), roles.name(), ids::unique());
+    let telemetry = telemetry.map_err(anyhow::Error::msg)?;
+    let ended = serve(context, roles).await;
+    telemetry.finish().await;
+    ended
+}
+
+async fn serve(context: Context, roles: Roles) -> anyhow::Result<ExitCode> {
     let data = match &context.config.servers {
         None => Some(context.config.data_dir.clone()),
         Some(_) => None,

@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use super::Context;
-use super::output::{say, say_json};
-use super::tool::ask;
-use crate::tools::{Request, Status};
+use domain::Service;
 
+use super::Context;
+use super::output::{complain, say, say_json};
+use super::tool::ask;
+use crate::tools::{Request, ServiceStatus, Status};
+
+/// Succeeds where everything has answered, whatever the answers are.
 pub async fn run(context: Context) -> anyhow::Result<ExitCode> {
     let status: Status = ask(&context, Request::Status).await?;
     if context.json {
@@ -14,29 +17,79 @@ pub async fn run(context: Context) -> anyhow::Result<ExitCode> {
     } else {
         show(&status);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(match status.problems().is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 fn show(status: &Status) {
-    say("service      facts  open tasks  in trouble  parked");
+    say("service      facts  unpublished  open tasks  overdue  in trouble");
     for service in &status.services {
+        say(row_of(service));
+    }
+    let topics = Service::ALL.map(|topic| format!("{:>10}", topic.name()));
+    say(format_args!("\nyet to take   {}  parked", topics.join("")));
+    for group in &status.parked {
+        let lags = Service::ALL.map(|topic| lag_of(status, &group.group, topic));
+        let parked = group.failed.zip(group.waiting);
         say(format_args!(
-            "{:10} {:>7}  {:>10}  {:>10}  {:>6}",
-            service.service,
-            service.last_position,
-            service.open_tasks,
-            service.troubled.len(),
-            service.parked.len(),
+            "{:14}{}{:>8}",
+            group.group,
+            lags.join(""),
+            number(parked.map(|(failed, waiting)| failed + waiting)),
         ));
     }
-    say("\ngroup          topic         lag");
-    for group in &status.groups {
-        say(format_args!(
-            "{:14} {:10} {:>6}",
-            group.group, group.topic, group.lag
-        ));
+    say_troubles(status);
+    if status.healthy {
+        say("\nnothing waits for a person");
     }
+    for (what, problem) in status.problems() {
+        complain(&format_args!("no answer about the {what}: {problem}"));
+    }
+}
+
+fn row_of(service: &ServiceStatus) -> String {
+    let overdue = service.tasks.iter().map(|task| task.overdue).sum();
+    let unpublished = match &service.relay {
+        Some(relay) if relay.halted.is_some() => format!("{} halted", relay.lag),
+        Some(relay) => relay.lag.to_string(),
+        None if service.problem.is_some() => number(None),
+        None => "-".to_owned(),
+    };
+    let known = service.last_position;
+    format!(
+        "{:10} {:>7}  {:>11}  {:>10}  {:>7}  {:>10}",
+        service.service,
+        number(known),
+        unpublished,
+        number(service.open_tasks),
+        number(known.map(|_| overdue)),
+        number(known.map(|_| service.troubled.len() as u64)),
+    )
+}
+
+/// What the group has yet to take of a topic, or that it takes nothing of it.
+fn lag_of(status: &Status, group: &str, topic: Service) -> String {
+    let mut lags = status.groups.iter();
+    let lag = lags.find(|lag| lag.group == group && lag.topic == topic.name());
+    let lag = lag.map_or_else(|| "-".to_owned(), |lag| number(lag.lag));
+    format!("{lag:>10}")
+}
+
+fn number(known: Option<u64>) -> String {
+    known.map_or_else(|| "?".to_owned(), |number| number.to_string())
+}
+
+fn say_troubles(status: &Status) {
     for service in &status.services {
+        let halted = service.relay.as_ref().and_then(|at| at.halted.as_deref());
+        if let Some(halt) = halted {
+            say(format_args!(
+                "\nthe relay of {} has halted: {halt}",
+                service.service
+            ));
+        }
         for task in &service.troubled {
             let problem = task.problem.as_deref().unwrap_or("parked");
             say(format_args!(
@@ -45,15 +98,12 @@ fn show(status: &Status) {
             ));
             say(format_args!("  waybill explain {}", task.order));
         }
-        for parked in &service.parked {
-            say(format_args!(
-                "\n{} is parked for {} since {}: {} ({})",
-                parked.fact, parked.group, parked.since, parked.reason, parked.class
-            ));
-            say(format_args!("  waybill dlq show {}", parked.id));
-        }
     }
-    if status.healthy {
-        say("\nnothing waits for a person");
+    for parked in status.parked.iter().flat_map(|group| &group.facts) {
+        say(format_args!(
+            "\n{} is parked for {} since {}: {} ({})",
+            parked.fact, parked.group, parked.since, parked.reason, parked.class
+        ));
+        say(format_args!("  waybill dlq show {}", parked.id));
     }
 }

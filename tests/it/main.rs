@@ -12,6 +12,7 @@
 //! - `secured`: servers with TLS and logins; secrets stay secret.
 //! - `servers`: each role a process of its own, on real servers.
 //! - `relay`: from a log to a topic, and what becomes of it when either is hurt.
+//! - `telemetry`: metrics, traces, logs and `waybill status`.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
@@ -38,3 +39,4 @@ mod schema;
 mod secured;
 mod servers;
 mod support;
+mod telemetry;

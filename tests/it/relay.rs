@@ -1,6 +1,6 @@
 //! The relay, from stores to topics of real brokers.
 
-mod faults;
+pub mod faults;
 mod given;
 mod mends;
 mod odd;

@@ -16,8 +16,9 @@ use infra::event_store::DueRow;
 use infra::failure::Failure;
 use infra::handler::Handler;
 use infra::payment_provider::{Answer, Call, Operation, PaymentProvider, ProviderError};
+use infra::telemetry::trace::{self, Kind};
 use infra::{clock, ids};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// The longest that a call may take; its outcome is unknown then. Providers answer within a few
 /// seconds, or have lost it. Shorter than the lock lives.
@@ -55,9 +56,8 @@ impl RunTask for PaymentEffects {
         {
             return Ok(Done::Again(clock::now().plus_ms(LOCKED_PAUSE_MS)));
         }
-        let answer = timeout(CALL_TIMEOUT, self.provider.call(&call)).await;
+        let answer = self.call(&call).await;
         self.cache.unlock(&lock, &self.owner).await;
-        let answer = answer.unwrap_or(Err(ProviderError::TimedOut));
         // Without an answer the outcome is unknown: the task stays, and asks again.
         let answer = answer.map_err(|e| Failure::Unavailable(e.to_string()))?;
         let command = command_of(call.operation, answer)?;
@@ -67,6 +67,33 @@ impl RunTask for PaymentEffects {
             .handle(&stream, &[command], &origin, None)
             .await;
         Ok(super::done(&handled.map_err(|e| e.into_failure())?))
+    }
+}
+
+impl PaymentEffects {
+    async fn call(&self, call: &Call) -> Result<Answer, ProviderError> {
+        let begun = Instant::now();
+        let operation = call.operation.task().name();
+        let work = trace::within(Kind::Client, "provider", operation);
+        let answer = work.run(timeout(CALL_TIMEOUT, self.provider.call(call)));
+        let answer = answer.await.unwrap_or(Err(ProviderError::TimedOut));
+        if let Err(e) = &answer {
+            work.failed(e);
+        }
+        let outcome = match &answer {
+            Ok(Answer::Done) => "done",
+            Ok(Answer::Refused { .. }) => "refused",
+            Err(ProviderError::TimedOut) => "timed-out",
+            Err(ProviderError::Unavailable(_)) => "unavailable",
+            Err(ProviderError::Rejected(_)) => "rejected",
+        };
+        metrics::histogram!(
+            "waybill_provider_seconds",
+            "operation" => operation,
+            "outcome" => outcome
+        )
+        .record(begun.elapsed().as_secs_f64());
+        answer
     }
 }
 

@@ -287,3 +287,28 @@ fn a_bad_setting_of_the_provider_names_its_key_and_repeats_no_secret() {
         assert!(!e.to_string().contains("hidden"), "{e}");
     }
 }
+
+#[test]
+fn traces_go_to_an_address_without_secrets_or_nowhere() {
+    assert_eq!(load(&[]).unwrap().traces, None);
+    let traces = load(&["otlp_endpoint=http://collector:4318", "trace_ratio=0.25"]);
+    let traces = traces.unwrap().traces.unwrap();
+    assert_eq!(traces.endpoint, "http://collector:4318");
+    assert_eq!(traces.ratio, 0.25);
+    for (setting, key) in [
+        ("otlp_endpoint=collector:4318", "otlp_endpoint"),
+        ("otlp_endpoint=ftp://collector:4318", "otlp_endpoint"),
+        ("otlp_endpoint=http://me:hidden@collector", "otlp_endpoint"),
+        (
+            "otlp_endpoint=http://collector?token=hidden",
+            "otlp_endpoint",
+        ),
+        ("trace_ratio=1.5", "trace_ratio"),
+        ("trace_ratio=NaN", "trace_ratio"),
+        ("trace_ratio=some", "trace_ratio"),
+    ] {
+        let e = load(&[setting]).unwrap_err();
+        assert_eq!(e.key, key, "{setting}: {e}");
+        assert!(!e.to_string().contains("hidden"), "{e}");
+    }
+}

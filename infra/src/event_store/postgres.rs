@@ -91,7 +91,7 @@ impl PostgresEventStore {
         let shared = Arc::new(Shared {
             service: place.service(),
             pool,
-            writer: Writer::start(place.writing(), changes.clone()),
+            writer: Writer::start(place.service(), place.writing(), changes.clone()),
             changes,
             strangers: Strangers::default(),
         });

@@ -104,6 +104,22 @@ impl DueRow {
     pub fn id_of(order: OrderId, task: Task) -> String {
         format!("{order}:{task}")
     }
+
+    /// Whose id it is.
+    pub(super) fn task_of(id: &str) -> Option<Task> {
+        id.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
+/// How many rows of a task there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskCount {
+    /// The task.
+    pub task: Task,
+    /// All of them.
+    pub open: u64,
+    /// Those whose time came long ago.
+    pub overdue: u64,
 }
 
 mod task_name {

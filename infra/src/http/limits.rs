@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{MAX_BODY_BYTES, Problem};
+use crate::telemetry::trace;
 
 /// Requests at once; one more is refused at once, so that the others keep their latency.
 pub const MAX_IN_FLIGHT: usize = 2048;
@@ -65,13 +66,64 @@ async fn bounded(
 
 async fn measured(State(api): State<&'static str>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
+    let _counted = InFlight::begin(api);
+    let method = name_of(request.method());
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
-    metrics::histogram!("waybill_http_seconds", "api" => api, "route" => route, "status" => status)
-        .record(begun.elapsed().as_secs_f64());
+    let work = trace::of_request(method, &route, request.headers());
+    let response = work.run(next.run(request)).await;
+    let status = response.status();
+    work.note("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        work.failed(&status);
+    }
+    metrics::histogram!(
+        "waybill_http_seconds",
+        "api" => api,
+        "method" => method,
+        "route" => route,
+        "status" => class_of(status)
+    )
+    .record(begun.elapsed().as_secs_f64());
     response
+}
+
+/// A request that is being answered, also where its caller goes away.
+struct InFlight(metrics::Gauge);
+
+impl InFlight {
+    fn begin(api: &'static str) -> Self {
+        let gauge = metrics::gauge!("waybill_http_requests_in_flight", "api" => api);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// Callers may send any word as a method: those that no route takes are one.
+fn name_of(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn class_of(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "other",
+    }
 }
 
 /// A handler that panics loses its own request only.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Json;
-use crate::telemetry;
+use crate::telemetry::metrics;
 
 /// The process runs.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -84,7 +84,7 @@ pub fn probes(checks: Arc<dyn Checks>) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(show_metrics))
         .with_state(checks)
 }
 
@@ -103,7 +103,7 @@ async fn readyz(State(checks): State<Arc<dyn Checks>>) -> Response {
     (code, Json(Readiness { status, checks })).into_response()
 }
 
-async fn metrics() -> Response {
+async fn show_metrics() -> Response {
     let text = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, text)], telemetry::metrics()).into_response()
+    ([(header::CONTENT_TYPE, text)], metrics::render()).into_response()
 }

@@ -30,6 +30,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::{Answer, Call, Operation, PaymentProvider, ProviderError};
+use crate::telemetry::trace;
 use wire::unavailable;
 
 pub use place::{HttpPlace, InvalidPlace};
@@ -127,6 +128,10 @@ impl HttpProvider {
     async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ProviderError> {
         let request = match &self.place.key {
             Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        let request = match trace::current() {
+            Some(context) => request.header("traceparent", context),
             None => request,
         };
         let mut response = request.send().await.map_err(broken)?;

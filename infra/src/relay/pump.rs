@@ -7,20 +7,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::Position;
-use domain::values::Timestamp;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::record::records_of;
-use super::status::gauge;
+use super::status;
 use super::{CHECKPOINT, Halt, LEASE, Ready, Relay, Trouble};
 use crate::bus::{Ack, Acknowledged, BusError, Refused, Session};
-use crate::clock;
 use crate::envelope::REPLAY;
 use crate::event_store::{Checkpoint, StoreError, StoredFact};
+use crate::telemetry::trace::{self, Kind};
 
 /// Facts a read: larger pages read no faster.
 const PAGE: usize = 2000;
@@ -159,6 +157,7 @@ impl<'a> Pump<'a> {
             match send(&mut *self.session, fact, fact.position <= self.replays_to) {
                 Ok(ack) => {
                     let metadata = fact.metadata.clone();
+                    let ack = traced(fact, ack);
                     self.under_way.push_back((fact.position, metadata, ack));
                 }
                 Err(Refused::Full) => break,
@@ -289,9 +288,7 @@ impl<'a> Pump<'a> {
             .is_at(service, self.checkpoint.position, self.last);
         let waits = self.waiting.front().map(|fact| &fact.metadata);
         let oldest = self.under_way.front().map(|(_, of, _)| of).or(waits);
-        let since = oldest.and_then(|metadata| time_of(metadata));
-        let age = since.map_or(0, |time| clock::now().ms_since(time));
-        gauge("waybill_relay_lag_seconds", service, age as f64 / 1000.0);
+        status::is_behind(service, oldest.map(|metadata| &metadata[..]));
         if self.moved_at.elapsed() >= STALLED && !self.under_way.is_empty() {
             let problem = "the brokers have not acknowledged anything for some seconds";
             relay.status.failed(problem.to_owned());
@@ -350,6 +347,15 @@ pub(super) fn send(
     answer
 }
 
+/// With a span that ends with the answer.
+fn traced(fact: &StoredFact, ack: Ack) -> Ack {
+    let work = trace::of_stored(Kind::Producer, "publish", fact);
+    match work.is_recorded() {
+        false => ack,
+        true => ack.inspect(move |_| drop(work)).boxed(),
+    }
+}
+
 /// What is in the slot, once it is ready; the slot is empty then.
 async fn slot<T>(slot: &mut Option<BoxFuture<'static, T>>) -> T {
     let Some(running) = slot else {
@@ -365,13 +371,4 @@ async fn front(under_way: &mut VecDeque<(Position, Bytes, Ack)>) -> Result<Ackno
         Some((.., ack)) => ack.await,
         None => pending().await,
     }
-}
-
-fn time_of(metadata: &[u8]) -> Option<Timestamp> {
-    #[derive(Deserialize)]
-    struct Time {
-        time: Timestamp,
-    }
-    let read: Option<Time> = serde_json::from_slice(metadata).ok();
-    read.map(|read| read.time)
 }

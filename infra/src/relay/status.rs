@@ -1,7 +1,11 @@
 //! How a relay is, for status, readiness and metrics.
 
+use domain::values::Timestamp;
 use domain::{FactId, Position, Service};
+use serde::Deserialize;
 use tokio::sync::watch;
+
+use crate::clock;
 
 /// Why a relay has stopped until a person has looked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -150,6 +154,15 @@ impl RelayStatus {
         lag(service, position, last);
     }
 
+    /// As it is found while nothing is relayed: why that is stays as it was.
+    pub(super) fn is_behind(&self, service: Service, position: Position, last: Position) {
+        self.0.send_modify(|state| {
+            state.position = position;
+            state.last = last;
+        });
+        lag(service, position, last);
+    }
+
     pub(super) fn halts(&self, service: Service, halt: Halt) {
         self.0.send_modify(|state| state.halted = Some(halt));
         gauge("waybill_relay_halted", service, 1.0);
@@ -171,8 +184,23 @@ impl RelayStatus {
 fn lag(service: Service, position: Position, last: Position) {
     let events = last.saturating_sub(position);
     gauge("waybill_relay_lag_events", service, events as f64);
+    if events == 0 {
+        gauge("waybill_relay_lag_seconds", service, 0.0);
+    }
 }
 
-pub(super) fn gauge(name: &'static str, service: Service, value: f64) {
+/// The oldest fact that is not acknowledged has this metadata.
+pub(super) fn is_behind(service: Service, metadata: Option<&[u8]>) {
+    #[derive(Deserialize)]
+    struct Time {
+        time: Timestamp,
+    }
+    let read = |metadata| serde_json::from_slice(metadata).ok();
+    let since = metadata.and_then(read).map(|Time { time }| time);
+    let age = since.map_or(0, |time| clock::now().ms_since(time));
+    gauge("waybill_relay_lag_seconds", service, age as f64 / 1000.0);
+}
+
+fn gauge(name: &'static str, service: Service, value: f64) {
     metrics::gauge!(name, "service" => service.name()).set(value);
 }

@@ -91,6 +91,7 @@ macro_rules! event_store_contract {
                 busy_tasks_are_passed_over_and_use_up_no_limit,
                 the_next_time_is_the_earliest_later_one,
                 the_tasks_of_an_order_are_those_of_no_other,
+                tasks_are_counted_by_their_kind_and_those_that_are_parked_are_never_overdue,
                 tasks_in_trouble_are_the_parked_and_the_failed;
             due_changes:
                 a_task_is_settled_in_the_transaction_of_facts,

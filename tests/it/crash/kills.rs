@@ -10,6 +10,9 @@ use super::process::{Process, folder};
 use crate::support::eventually_within;
 
 const KILLS: usize = 30;
+/// Commands that have to be answered meanwhile; on a busy machine that takes more kills.
+const LOAD: usize = 1000;
+const ENOUGH_WITHIN: Duration = Duration::from_secs(180);
 const CUSTOMERS: u64 = 64;
 /// Some 40,000 facts may be left to take after the last kill; far more than that takes.
 const IDLE_WITHIN: Duration = Duration::from_secs(120);
@@ -32,7 +35,9 @@ async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice(
 
     let begun = Instant::now();
     let mut slowest = Duration::ZERO;
-    for _ in 0..KILLS {
+    let mut kills = 0;
+    while kills < KILLS || journal.lock().unwrap().len() <= LOAD {
+        assert!(begun.elapsed() < ENOUGH_WITHIN, "{kills} kills");
         let process = Process::start(&data_dir).await;
         slowest = slowest.max(process.up_after);
         address.send_replace(Some(process.client.clone()));
@@ -40,6 +45,7 @@ async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice(
         sleep(Duration::from_millis(random.u64(20..900))).await;
         address.send_replace(None);
         process.kill().await;
+        kills += 1;
     }
     let took = begun.elapsed();
 
@@ -51,11 +57,9 @@ async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice(
     }
     let answered = journal.lock().unwrap().clone();
     println!(
-        "{KILLS} kills in {took:.1?}, {} commands answered, up again within {slowest:.1?}",
+        "{kills} kills in {took:.1?}, {} commands answered, up again within {slowest:.1?}",
         answered.len()
     );
-    assert!(took < Duration::from_secs(60), "{took:?}");
-    assert!(answered.len() > 1000, "{} is no load", answered.len());
 
     // The same key gets the byte-same answer, whatever happened in between.
     let mut at = at.clone();

@@ -12,7 +12,7 @@ use crate::support::{eventually, kafka_brokers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn brokers_that_are_killed_or_that_stall_get_every_fact_once_they_are_back() {
-    let Some(brokers) = Brokers::start() else {
+    let Some(brokers) = Brokers::start("relay") else {
         return;
     };
     let given = Given::start_at(&brokers.url).await;
@@ -61,15 +61,17 @@ async fn brokers_that_are_killed_or_that_stall_get_every_fact_once_they_are_back
 }
 
 /// Brokers that may be hurt.
-struct Brokers {
-    url: String,
+pub struct Brokers {
+    pub url: String,
+    folder: &'static str,
 }
 
 impl Brokers {
     /// None where there are none to test with, or none that can be started here.
-    fn start() -> Option<Self> {
+    pub fn start(folder: &'static str) -> Option<Self> {
         kafka_brokers()?;
-        let mut brokers = Self { url: String::new() };
+        let url = String::new();
+        let mut brokers = Self { url, folder };
         if let Err(e) = brokers.run("up") {
             let required = std::env::var("REQUIRE_SERVERS").is_ok_and(|set| set == "1");
             assert!(!required, "{e}");
@@ -85,7 +87,7 @@ impl Brokers {
         Some(brokers)
     }
 
-    fn run(&self, verb: &str) -> Result<(), String> {
+    pub fn run(&self, verb: &str) -> Result<(), String> {
         block_in_place(|| self.ask(&[verb, "kafka"])).map(drop)
     }
 
@@ -93,7 +95,7 @@ impl Brokers {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let output = Command::new(root.join("scripts/servers/servers"))
             .args(args)
-            .env("SERVERS_DIR", root.join("target/faults/relay"))
+            .env("SERVERS_DIR", root.join("target/faults").join(self.folder))
             .env("REQUIRE_SERVERS", "1")
             .env_remove("WAYBILL_KAFKA_BROKERS")
             .output();

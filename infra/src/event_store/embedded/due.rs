@@ -1,16 +1,16 @@
 //! Open tasks. Their times are kept in memory too, in order: the rows come and go so fast that a
 //! second table of times would be mostly deletions.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
-use domain::Service;
 use domain::values::{OrderId, Timestamp};
+use domain::{Service, Task};
 use fjall::Keyspace;
 
 use super::database::locked;
 use super::{EmbeddedEventStore, from_json, keys};
-use crate::event_store::{AppendError, DueRow, DueRows, StoreError};
+use crate::event_store::{AppendError, DueRow, DueRows, StoreError, TaskCount};
 
 /// Reads the times of all open rows of a service, as the folder is opened.
 pub(super) fn load_agenda(
@@ -86,6 +86,34 @@ impl DueRows for EmbeddedEventStore {
                 }
             }
             Ok((rows, open))
+        })
+        .await
+    }
+
+    async fn count_tasks(&self, overdue: Timestamp) -> Result<Vec<TaskCount>, StoreError> {
+        self.blocking(move |store| {
+            let mut counts: BTreeMap<Task, TaskCount> = BTreeMap::new();
+            let mut count = |id: &str, open, overdue| {
+                let Some(task) = DueRow::task_of(id) else {
+                    return;
+                };
+                let none = TaskCount {
+                    task,
+                    open: 0,
+                    overdue: 0,
+                };
+                let of_task = counts.entry(task).or_insert(none);
+                of_task.open += open;
+                of_task.overdue += overdue;
+            };
+            for entry in store.db.due.prefix(keys::shared_prefix(store.service, &[])) {
+                count(&String::from_utf8_lossy(&entry.key()?), 1, 0);
+            }
+            let agenda = locked(&store.db.of(store.service).agenda);
+            for (_, id) in agenda.range(..(overdue, String::new())) {
+                count(id, 0, 1);
+            }
+            Ok(counts.into_values().collect())
         })
         .await
     }

@@ -10,10 +10,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread;
+use std::time::Instant;
 
 use domain::values::Timestamp;
 use domain::{Position, Sequence, Service, StreamId};
 use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
+use metrics::Histogram;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,6 +51,8 @@ pub struct Writer {
     /// What made a write fail. The engine takes none after that, since it no longer knows what is
     /// on the disk: only a restart finds out.
     failed: OnceLock<String>,
+    /// How long appends take, of each service.
+    took: [Histogram; 4],
 }
 
 impl Writer {
@@ -58,6 +62,8 @@ impl Writer {
             queue,
             jobs: Mutex::new(Some(jobs)),
             failed: OnceLock::new(),
+            took: Service::ALL
+                .map(|of| metrics::histogram!("waybill_append_seconds", "service" => of.name())),
         }
     }
 
@@ -88,7 +94,10 @@ impl Writer {
 
     pub async fn append(&self, service: Service, request: Append) -> Answer {
         request.check()?;
-        self.send(service, What::Append(request)).await
+        let begun = Instant::now();
+        let answer = self.send(service, What::Append(request)).await;
+        self.took[service as usize].record(begun.elapsed());
+        answer
     }
 
     pub async fn put_back(&self, service: Service, row: DueRow) -> Answer {
@@ -117,14 +126,17 @@ fn stopped() -> StoreError {
 
 fn run(db: &Weak<Database>, mut jobs: mpsc::Receiver<Job>) {
     let mut waiting = Vec::with_capacity(BATCH);
+    let size = metrics::histogram!("waybill_append_batch_size", "store" => "embedded");
+    let queue = metrics::gauge!("waybill_append_queue", "store" => "embedded");
     while jobs.blocking_recv_many(&mut waiting, BATCH) > 0 {
         let Some(db) = db.upgrade() else { return };
+        size.record(waiting.len() as f64);
+        queue.set(jobs.len() as f64);
         commit(&db, waiting.drain(..));
     }
 }
 
 fn commit(db: &Database, jobs: impl ExactSizeIterator<Item = Job>) {
-    metrics::histogram!("waybill_append_batch_size").record(jobs.len() as f64);
     let mut draft = Draft::new(db);
     let mut accepted = Vec::with_capacity(jobs.len());
     for job in jobs {

@@ -8,7 +8,7 @@ use domain::values::{OrderId, Timestamp};
 
 use super::PostgresEventStore;
 use super::values::{JsonText, Micros, number, rows};
-use crate::event_store::{AppendError, DueRow, DueRows, StoreError};
+use crate::event_store::{AppendError, DueRow, DueRows, StoreError, TaskCount};
 
 #[async_trait]
 impl DueRows for PostgresEventStore {
@@ -88,6 +88,29 @@ impl DueRows for PostgresEventStore {
             .ask(|| sqlx::query_scalar("SELECT count(*) FROM due").fetch_one(self.pool()))
             .await?;
         Ok((troubled, number(open)?))
+    }
+
+    async fn count_tasks(&self, overdue: Timestamp) -> Result<Vec<TaskCount>, StoreError> {
+        let found: Vec<(String, i64, i64)> = self
+            .ask(|| {
+                sqlx::query_as(
+                    "SELECT min(id), count(*), count(*) FILTER (WHERE due_at < $1) FROM due \
+                     GROUP BY split_part(id, ':', 2)",
+                )
+                .bind(Micros::from(overdue))
+                .fetch_all(self.pool())
+            })
+            .await?;
+        let count = |(id, open, overdue): (String, i64, i64)| {
+            let task = DueRow::task_of(&id)?;
+            let counts = number(open).and_then(|open| Ok((open, number(overdue)?)));
+            Some(counts.map(|(open, overdue)| TaskCount {
+                task,
+                open,
+                overdue,
+            }))
+        };
+        found.into_iter().filter_map(count).collect()
     }
 }
 

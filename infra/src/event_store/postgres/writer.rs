@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use domain::Service;
+use metrics::Histogram;
 use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -42,18 +44,23 @@ struct Job {
 /// The way to the writer task.
 pub struct Writer {
     queue: mpsc::Sender<Job>,
+    /// How long appends take.
+    took: Histogram,
 }
 
 impl Writer {
-    /// Starts the task. It ends when this is dropped and what waits is done.
-    pub fn start(options: PgConnectOptions, changes: watch::Sender<u64>) -> Self {
+    /// Starts the task of a service. It ends when this is dropped and what waits is done.
+    pub fn start(service: Service, options: PgConnectOptions, changes: watch::Sender<u64>) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let session = Session {
             options,
             connection: None,
         };
-        in_background(run(jobs, session, changes));
-        Self { queue }
+        in_background(run(service, jobs, session, changes));
+        Self {
+            queue,
+            took: metrics::histogram!("waybill_append_seconds", "service" => service.name()),
+        }
     }
 
     /// Whether the task runs.
@@ -66,8 +73,11 @@ impl Writer {
 
     pub async fn append(&self, request: Append) -> Answer {
         request.check()?;
+        let begun = Instant::now();
         let prepared = Box::new(Prepared::new(request)?);
-        self.send(Request::Append(prepared)).await
+        let answer = self.send(Request::Append(prepared)).await;
+        self.took.record(begun.elapsed());
+        answer
     }
 
     pub async fn put_back(&self, row: &DueRow) -> Answer {
@@ -89,7 +99,14 @@ fn stopped() -> StoreError {
     StoreError::Unavailable("the writer has stopped".into())
 }
 
-async fn run(mut jobs: mpsc::Receiver<Job>, mut session: Session, changes: watch::Sender<u64>) {
+async fn run(
+    service: Service,
+    mut jobs: mpsc::Receiver<Job>,
+    mut session: Session,
+    changes: watch::Sender<u64>,
+) {
+    let size = metrics::histogram!("waybill_append_batch_size", "store" => service.name());
+    let queue = metrics::gauge!("waybill_append_queue", "store" => service.name());
     let (mut waiting, mut taken) = (VecDeque::new(), Vec::with_capacity(BATCH));
     loop {
         if waiting.is_empty() && jobs.recv_many(&mut taken, BATCH).await == 0 {
@@ -105,7 +122,8 @@ async fn run(mut jobs: mpsc::Receiver<Job>, mut session: Session, changes: watch
             .drain(..cut.len)
             .map(|job| (job.request, job.answer))
             .unzip();
-        metrics::histogram!("waybill_append_batch_size").record(requests.len() as f64);
+        size.record(requests.len() as f64);
+        queue.set((waiting.len() + jobs.len()) as f64);
         let told = session.commit(&requests, cut.careful).await;
         if told.iter().any(Result::is_ok) {
             changes.send_modify(|n| *n += 1);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use domain::values::Timestamp;
 use domain::{Service, Task};
-use infra::event_store::{Append, DueRow};
+use infra::event_store::{Append, DueRow, TaskCount};
 use infra::{Origin, ids};
 
 use super::Stores;
@@ -131,6 +131,45 @@ pub async fn the_tasks_of_an_order_are_those_of_no_other(stores: impl Stores) {
     found.sort_by_key(|row| row.not_before);
     assert_eq!(found, own);
     assert_eq!(store.due_of(ids::order()).await.unwrap(), []);
+}
+
+pub async fn tasks_are_counted_by_their_kind_and_those_that_are_parked_are_never_overdue(
+    stores: impl Stores,
+) {
+    let store = stores.of(Service::Payment);
+    let of = |task, at| task_of(ids::order(), task, second(at));
+    let parked = DueRow {
+        parked: true,
+        ..of(Task::Capture, 0)
+    };
+    let settled = of(Task::Void, 1);
+    let rows = [
+        of(Task::Authorize, 1),
+        of(Task::Authorize, 4),
+        of(Task::Authorize, 5),
+        of(Task::Capture, 9),
+        parked,
+        settled.clone(),
+    ];
+    store.append(opening(&rows)).await.unwrap();
+    let settle = Append {
+        settles: vec![settled.id()],
+        ..Append::default()
+    };
+    store.append(settle).await.unwrap();
+    let other = stores.of(Service::Delivery);
+    let deadline = of(Task::Deadline, 1);
+    other.append(opening(&[deadline])).await.unwrap();
+
+    let mut counts = store.count_tasks(second(5)).await.unwrap();
+    counts.sort_by_key(|count| count.task);
+    let count = |task, open, overdue| TaskCount {
+        task,
+        open,
+        overdue,
+    };
+    let authorize = count(Task::Authorize, 3, 2);
+    assert_eq!(counts, [authorize, count(Task::Capture, 2, 0)]);
 }
 
 pub async fn tasks_in_trouble_are_the_parked_and_the_failed(stores: impl Stores) {

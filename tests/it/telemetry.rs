@@ -1,0 +1,7 @@
+mod collector;
+mod list;
+mod logs;
+mod measured;
+mod process;
+mod status;
+mod traced;
