@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use domain::View;
 use infra::clock;
 use infra::config::Config;
 use infra::event_store::EventStore;
@@ -197,8 +198,8 @@ fn listen(
         serve(servers, "command API", listener, command_api::router(api));
     }
     if let Some(listener) = listeners.query {
-        let (order_view, _) = projectors::live_table(&domain::view::order_view::OrderView);
-        let api = query_api::Api::new(adapters.views.clone(), order_view, wait);
+        let live = |view: &'static dyn View| projectors::live_table(view).0;
+        let api = query_api::Api::new(adapters.views.clone(), live, wait);
         serve(servers, "query API", listener, query_api::router(api));
     }
     if let Some(listener) = listeners.projectors {

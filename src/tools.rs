@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use command_api::Services;
 use domain::Service;
-use domain::View;
 use domain::payment::Settlement;
 use domain::values::{OrderId, Reason};
+use domain::view;
 use infra::bus::Bus;
 use infra::event_store::{ParkedRows, StoreError};
 use serde::{Deserialize, Serialize};
@@ -126,13 +126,8 @@ impl Tools {
         let own: Arc<dyn ParkedRows> = self.services.store(service).clone();
         let mut groups = vec![(service.name().to_owned(), own)];
         if service == Service::Order {
-            let views = projectors::views();
-            let group = |view: &Arc<dyn View>| projectors::live_table(view.as_ref()).1;
-            groups.extend(
-                views
-                    .iter()
-                    .map(|view| (group(view), self.unprojected.clone())),
-            );
+            let views = view::ALL.map(projectors::live_table);
+            groups.extend(views.map(|(_, group)| (group, self.unprojected.clone())));
         }
         groups
     }

@@ -356,6 +356,7 @@ impl<S> Head<S> {
             order,
             traceparent: origin.traceparent.clone(),
             fact,
+            written: None,
         }
     }
 }

@@ -340,6 +340,17 @@ pub struct Recorded {
     pub traceparent: Option<String>,
     /// What happened.
     pub fact: Fact,
+    /// How the log has it; none while it is about to be appended.
+    pub written: Option<Written>,
+}
+
+/// A fact letter for letter, for who shows or hands on what was recorded. Nothing here reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The version of the payload's shape.
+    pub version: String,
+    /// The payload, one JSON object, in the shape of that version.
+    pub payload: String,
 }
 
 impl Recorded {

@@ -32,6 +32,6 @@ pub use agenda::{Agenda, Task, agenda};
 pub use decider::{Decider, Invariant, Never, Refusal, Rejection, fold};
 pub use fact::{
     Category, Fact, FactId, InvalidFactId, OrderContext, Position, Recorded, Sequence, Service,
-    StreamId,
+    StreamId, Written,
 };
 pub use view::View;

@@ -9,7 +9,7 @@ pub use table::Table;
 
 use std::fmt::Debug;
 
-use crate::{Category, Decider, Fact, OrderContext, Recorded, Refusal, StreamId, fold};
+use crate::{Category, Decider, Fact, OrderContext, Recorded, Refusal, StreamId, Written, fold};
 
 /// A stream with `facts`; nothing yet where there are none.
 pub fn given<D: Decider>(facts: impl IntoIterator<Item = D::Event>) -> Given<D> {
@@ -89,6 +89,10 @@ pub fn recorded(sequence: u64, fact: impl Into<Fact>) -> Recorded {
             placed_at: values::minute(0),
         }),
         traceparent: None,
+        written: Some(Written {
+            version: "1".into(),
+            payload: format!("the payload of {}", fact.name()),
+        }),
         fact,
     }
 }

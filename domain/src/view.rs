@@ -4,11 +4,29 @@
 //! So duplicates, reorders across streams and a full replay all end in the same row, and nothing
 //! has to be read before it is written.
 
+mod cells;
+mod fold;
+pub mod order_timeline;
 pub mod order_view;
+pub mod orders_by_customer;
+mod status;
+mod step;
+mod versions;
 
 use crate::values::{Item, Timestamp};
 use crate::{Category, Recorded, Sequence};
 use uuid::Uuid;
+
+pub use fold::Fold;
+pub use status::{Status, Steps};
+pub use versions::Versions;
+
+/// Every view: each has a table, a consumer group that keeps it, and a place in every list.
+pub static ALL: [&dyn View; 3] = [
+    &order_view::OrderView,
+    &orders_by_customer::OrdersByCustomer,
+    &order_timeline::OrderTimeline,
+];
 
 /// What a cell holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +65,41 @@ pub struct Column {
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
-    /// The one kind of stream whose facts write it.
-    pub writer: Category,
+    /// Whose facts write it.
+    pub writer: Writer,
+}
+
+impl Column {
+    /// A column that streams of one kind write.
+    pub const fn of(name: &'static str, kind: Kind, category: Category) -> Self {
+        let writer = Writer::Stream(category);
+        Self { name, kind, writer }
+    }
+
+    /// A column of a row that is about one fact.
+    pub const fn of_own_fact(name: &'static str, kind: Kind) -> Self {
+        let writer = Writer::OwnFact;
+        Self { name, kind, writer }
+    }
+}
+
+/// The one stream of a row whose facts write a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The row's stream of this kind.
+    Stream(Category),
+    /// Of any kind: the fact's stream and sequence are in the key, so that no other fact writes the
+    /// row.
+    OwnFact,
+}
+
+/// In which order the rows of a partition are kept, and listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The smallest key first.
+    Ascending,
+    /// The largest key first.
+    Descending,
 }
 
 /// What a table looks like. Columns are added at the end and never move: stores may keep a cell
@@ -62,6 +113,8 @@ pub struct Schema {
     pub revision: u32,
     /// The columns of the key, the first of which partitions the table.
     pub key: &'static [(&'static str, Kind)],
+    /// How the rows of a partition are ordered, by the rest of their keys.
+    pub direction: Direction,
     /// The others.
     pub columns: &'static [Column],
 }
@@ -91,9 +144,12 @@ pub trait View: Send + Sync + 'static {
     /// The table.
     fn schema(&self) -> &'static Schema;
 
-    /// What the fact writes; `None` where it does not concern the view.
+    /// What the fact writes; `None` where it does not concern the view. A fact concerns one row.
     fn project(&self, recorded: &Recorded) -> Option<Patch>;
 }
 
 /// The cells of one row, by column; `None` where no fact has written one yet.
 pub type Cells = Vec<Option<Value>>;
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,8 @@ mod versions;
 
 use std::borrow::Cow;
 
-use domain::{Category, Fact, FactId, Recorded, delivery, inventory, order, payment};
+use domain::view::order_timeline::Entry;
+use domain::{Category, Fact, FactId, Recorded, Written, delivery, inventory, order, payment};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -87,21 +88,47 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 /// # Errors
 /// [`Unreadable`]
 pub fn decode(stored: &StoredFact) -> Result<Recorded, Unreadable> {
-    let payload: Cow<'_, [u8]> = match version_of(&stored.name) {
-        Some(version) if version == stored.version => Cow::Borrowed(&stored.payload),
-        _ => Cow::Owned(upcast::to_current(stored)?),
+    let written = Written {
+        version: stored.version.clone(),
+        payload: String::from_utf8(stored.payload.to_vec())
+            .map_err(|e| Unreadable::Broken(e.to_string()))?,
     };
-    let fact = fact_of(stored.id.stream.category, &payload)?;
-    if fact.name() != stored.name {
-        let names = format!(
-            "it is stored as {} and calls itself {}",
-            stored.name,
-            fact.name()
-        );
+    let fact = decode_payload(stored.id.stream.category, &stored.name, &written)?;
+    let metadata: Metadata = serde_json::from_slice(&stored.metadata).map_err(broken)?;
+    metadata.recorded(stored.id.clone(), stored.position, fact, written)
+}
+
+/// What a fact of `category` says, without what stands beside its payload.
+fn decode_payload(category: Category, name: &str, written: &Written) -> Result<Fact, Unreadable> {
+    let payload: Cow<'_, [u8]> = match version_of(name) {
+        Some(version) if version == written.version => Cow::Borrowed(written.payload.as_bytes()),
+        _ => Cow::Owned(upcast::to_current(name, written)?),
+    };
+    let fact = fact_of(category, &payload)?;
+    if fact.name() != name {
+        let names = format!("it is stored as {name} and calls itself {}", fact.name());
         return Err(Unreadable::Broken(names));
     }
-    let metadata: Metadata = serde_json::from_slice(&stored.metadata).map_err(broken)?;
-    metadata.recorded(stored.id.clone(), stored.position, fact)
+    Ok(fact)
+}
+
+/// Decodes a row of a timeline, which has all of a fact but the order's context and its trace.
+///
+/// # Errors
+/// [`Unreadable`]
+pub fn decode_entry(entry: &Entry) -> Result<Recorded, Unreadable> {
+    let fact = decode_payload(entry.place.category, &entry.name, &entry.written)?;
+    Ok(Recorded {
+        id: entry.id.clone(),
+        position: entry.position,
+        time: entry.place.occurred_at,
+        correlation: entry.correlation.clone(),
+        causation: entry.causation.clone(),
+        order: None,
+        traceparent: None,
+        fact,
+        written: Some(entry.written.clone()),
+    })
 }
 
 /// The fact of a payload of today's version, in a stream of `category`.

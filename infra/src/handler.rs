@@ -277,6 +277,7 @@ where
                 order: after.order.clone(),
                 traceparent: origin.traceparent.clone(),
                 fact: event.into(),
+                written: None,
             });
         }
         (facts, after)

@@ -7,7 +7,7 @@ mod cassandra;
 mod embedded;
 
 use async_trait::async_trait;
-use domain::view::{Cells, Schema, Value};
+use domain::view::{Cells, Direction, Schema, Value};
 use tokio::sync::watch;
 
 pub use cassandra::{
@@ -18,6 +18,10 @@ pub use embedded::EmbeddedViewStore;
 
 /// Sequences are multiplied by this to make a stamp; a repair of a cell adds its number.
 pub const STAMPS_PER_SEQUENCE: i64 = 1024;
+
+/// The most rows that are read at once. The largest that a view has are facts of a hundred lines,
+/// some 12 KiB each.
+pub const MAX_ROWS: usize = 500;
 
 /// A table of a view.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +48,44 @@ pub struct StampedCell {
     pub value: Value,
     /// The sequence of the fact that wrote it, times [`STAMPS_PER_SEQUENCE`].
     pub stamp: i64,
+}
+
+/// Which rows of a partition to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Slice<'a> {
+    /// The partition: the value of the first column of the key.
+    pub partition: &'a Value,
+    /// The row behind which to begin, by all of the rest of its key, whether it is there or not; at
+    /// the end of the partition where there is none.
+    pub after: Option<&'a [Value]>,
+    /// Against the schema's direction.
+    pub backwards: bool,
+    /// How many rows, [`MAX_ROWS`] at most.
+    pub limit: usize,
+}
+
+impl Slice<'_> {
+    /// How many rows are read.
+    fn rows(&self) -> usize {
+        self.limit.min(MAX_ROWS)
+    }
+
+    /// The direction in which the values of the keys go.
+    fn direction(&self, schema: &Schema) -> Direction {
+        match (schema.direction, self.backwards) {
+            (Direction::Ascending, false) | (Direction::Descending, true) => Direction::Ascending,
+            (Direction::Descending, false) | (Direction::Ascending, true) => Direction::Descending,
+        }
+    }
+}
+
+/// A row of a partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The rest of its key, behind the partition.
+    pub rest: Vec<Value>,
+    /// What is in it.
+    pub cells: Cells,
 }
 
 /// Where views are kept.
@@ -79,6 +121,21 @@ pub trait ViewStore: Send + Sync + 'static {
         table: &Table,
         key: &[Value],
     ) -> Result<Option<Cells>, ViewError>;
+
+    /// Reads rows of a partition in the order of the schema's direction, by the rest of their keys:
+    /// numbers and times by size, texts by their bytes, order ids (UUID v7) by age, other UUIDs in
+    /// an order of the store's own. Fewer rows than asked for, [`MAX_ROWS`] at most, are all that
+    /// are left. A row that is there all the while is in no two slices that follow each other, and
+    /// in one of them; one that comes meanwhile is, where it belongs behind the slice.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    async fn list(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        slice: Slice<'_>,
+    ) -> Result<Vec<Row>, ViewError>;
 
     /// Changes after this process has written; a reader that waits for another process's writes
     /// looks by itself from time to time.

@@ -5,8 +5,7 @@ mod router;
 
 use std::sync::Arc;
 
-use domain::View;
-use domain::view::order_view::OrderView;
+use domain::{View, view};
 use infra::bus::Bus;
 use infra::event_store::{EventStore, ParkedRows};
 use infra::tasks::Tasks;
@@ -14,11 +13,6 @@ use infra::view_store::{Table, ViewStore};
 
 pub use projector::Projector;
 pub use router::router;
-
-/// Every view. Adding one is its `project`, its schema and a line here.
-pub fn views() -> Vec<Arc<dyn View>> {
-    vec![Arc::new(OrderView)]
-}
 
 /// The table that readers of a view read, and the consumer group that feeds it.
 pub fn live_table(view: &dyn View) -> (Table, String) {
@@ -38,8 +32,8 @@ pub fn run(
     logs: &[Arc<dyn EventStore>],
     tasks: &Tasks,
 ) {
-    for view in views() {
-        let (table, group) = live_table(view.as_ref());
+    for view in view::ALL {
+        let (table, group) = live_table(view);
         let projector = Projector {
             view,
             table,

@@ -32,7 +32,7 @@ const BATCH: usize = 512;
 /// Keeps one table of one view.
 pub struct Projector {
     /// What is projected.
-    pub view: Arc<dyn View>,
+    pub view: &'static dyn View,
     /// Where to.
     pub table: Table,
     /// The consumer group that remembers how far.
@@ -106,7 +106,7 @@ impl Projector {
             logs: self.logs.clone(),
             bus: self.bus.clone(),
             take: Arc::new(Cells {
-                view: view.clone(),
+                view: *view,
                 table: table.clone(),
                 store: store.clone(),
             }),
@@ -180,7 +180,7 @@ async fn commit(subscription: &mut dyn Subscription, records: &[Delivered]) -> R
 
 /// Writes the cells of one fact.
 struct Cells {
-    view: Arc<dyn View>,
+    view: &'static dyn View,
     table: Table,
     store: Arc<dyn ViewStore>,
 }

@@ -1,11 +1,12 @@
-//! Waits until the view has the fact that a consistency token names.
+//! Waits until a view has the fact that a consistency token names.
 
 use std::time::Duration;
 
+use axum::response::{IntoResponse, Response};
 use domain::values::OrderId;
-use domain::view::Cells;
-use domain::view::order_view::Versions;
+use domain::view::Versions;
 use domain::{Category, FactId, Sequence, StreamId};
+use infra::http;
 use infra::view_store::{ViewError, ViewStore};
 use tokio::time::{Instant, sleep};
 
@@ -25,47 +26,58 @@ pub fn streams_of(order: OrderId) -> [StreamId; 4] {
     .map(|category| StreamId::of(category, order))
 }
 
-/// What a read found.
-pub enum Found {
-    /// The row, as fresh as asked for; `None` where there is none.
-    Row(Option<Cells>),
-    /// The row has not seen the fact yet; it has seen the stream up to this sequence.
-    NotYet(Sequence),
+/// What a token names is not seen yet; as an answer, 202.
+#[derive(Debug)]
+pub struct NotYet {
+    /// What the token names.
+    pub fact: FactId,
+    /// Up to which of its facts the stream is seen.
+    pub seen: Sequence,
 }
 
-/// Reads by `read` until the row has seen `after`, at most for `wait`.
-pub async fn read<F: Future<Output = Result<Option<Cells>, ViewError>>>(
+impl IntoResponse for NotYet {
+    fn into_response(self) -> Response {
+        http::not_yet(&self.fact, self.seen)
+    }
+}
+
+/// Looks by `look` until it is not too early, at most for `wait`.
+pub async fn wait_for<T, F>(
     store: &dyn ViewStore,
-    after: Option<&FactId>,
     wait: Duration,
-    read: impl Fn() -> F,
-) -> Result<Found, ViewError> {
+    look: impl Fn() -> F,
+) -> Result<Result<T, NotYet>, ViewError>
+where
+    F: Future<Output = Result<Result<T, NotYet>, ViewError>>,
+{
     let until = Instant::now() + wait;
     let mut changes = store.changes();
-    let mut look = FIRST_LOOK;
+    let mut pause = FIRST_LOOK;
     loop {
         changes.mark_unchanged();
-        let cells = read().await?;
-        let Some(fact) = after else {
-            return Ok(Found::Row(cells));
-        };
-        let seen = cells.as_ref().map(Versions::read).unwrap_or_default();
-        let seen = seen.of(fact.stream.category).unwrap_or_default();
-        // A row that lacks its order's first fact does not exist for readers, so a token of a
-        // later stream waits for that one too.
-        let exists = cells
-            .as_ref()
-            .is_some_and(|cells| Versions::read(cells).order > 0);
-        if seen >= fact.sequence && exists {
-            return Ok(Found::Row(cells));
-        }
+        let found = look().await?;
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(Found::NotYet(seen));
+        if found.is_ok() || left.is_zero() {
+            return Ok(found);
         }
         tokio::select! {
             _ = changes.changed() => {}
-            () = sleep(look.min(left)) => look = (look * 2).min(LAST_LOOK),
+            () = sleep(pause.min(left)) => pause = (pause * 2).min(LAST_LOOK),
         }
     }
+}
+
+/// Whether a row that has seen these versions shows `after`, where that is asked for. A row that
+/// lacks its order's first fact does not exist for readers, so a token of another stream waits for
+/// that one too.
+pub fn shows(row: Versions, after: Option<&FactId>) -> Result<(), NotYet> {
+    let Some(fact) = after else {
+        return Ok(());
+    };
+    let seen = row.of(fact.stream.category).unwrap_or_default();
+    if seen >= fact.sequence && row.order > 0 {
+        return Ok(());
+    }
+    let fact = fact.clone();
+    Err(NotYet { fact, seen })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
+use domain::View;
 use infra::http::{self, Check, Checks};
 use infra::view_store::{Table, ViewStore};
 use utoipa::OpenApi;
@@ -12,24 +13,36 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::routes::get_order;
+use crate::routes::{get_order, get_timeline, list_orders};
 
 /// What the routes need.
 pub struct Api {
     pub(crate) store: Arc<dyn ViewStore>,
-    pub(crate) order_view: Table,
+    live: Box<Live>,
     /// How long a read waits for what `?after=` names.
     pub(crate) fresh_wait: Duration,
 }
 
+type Live = dyn Fn(&'static dyn View) -> Table + Send + Sync;
+
 impl Api {
-    /// The API over the table `order_view` of `store`.
-    pub fn new(store: Arc<dyn ViewStore>, order_view: Table, fresh_wait: Duration) -> Arc<Self> {
+    /// The API over the views in `store`. `live` names the table of a view that is read; it is asked
+    /// at every request.
+    pub fn new(
+        store: Arc<dyn ViewStore>,
+        live: impl Fn(&'static dyn View) -> Table + Send + Sync + 'static,
+        fresh_wait: Duration,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store,
-            order_view,
+            live: Box::new(live),
             fresh_wait,
         })
+    }
+
+    /// The table of a view that is read now.
+    pub(crate) fn table(&self, view: &'static dyn View) -> Table {
+        (self.live)(view)
     }
 }
 
@@ -49,7 +62,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 fn queries() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(get_order::get_order))
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(get_order::get_order))
+        .routes(routes!(get_timeline::get_timeline))
+        .routes(routes!(list_orders::list_orders))
 }
 
 #[derive(OpenApi)]
@@ -57,8 +73,9 @@ fn queries() -> OpenApiRouter<Arc<Api>> {
     info(
         title = "waybill query API",
         description = "Shows orders as the view has them, a moment behind the commands. A read \
-            with `?after=` the `Waybill-Token` of a command shows what that command did. Errors \
-            are RFC 9457 problems.",
+            with `?after=` the `Waybill-Token` of a command shows what that command did. Lists are \
+            read page by page: `nextCursor` of one is `?cursor=` of the next. Errors are RFC 9457 \
+            problems.",
         license(name = "MIT OR Apache-2.0"),
     ),
     components(schemas(http::ProblemBody))

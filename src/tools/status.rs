@@ -1,7 +1,7 @@
 //! How far everything is. All is asked at once, and what does not answer is said where its answer
 //! would be.
 
-use domain::Service;
+use domain::{Service, view};
 use futures::future::join_all;
 use infra::event_store::{Checkpoint, DueRow, EventStore, StoreError, TaskCount};
 use infra::monitor::{COUNTED, overdue_before};
@@ -139,8 +139,8 @@ impl Tools {
             let topics = command_api::topics_of(service);
             self.lag_of(service.name().to_owned(), topics)
         });
-        let of_views = projectors::views().into_iter().map(|view| {
-            let (_, group) = projectors::live_table(view.as_ref());
+        let of_views = view::ALL.into_iter().map(|view| {
+            let (_, group) = projectors::live_table(view);
             self.lag_of(group, &Service::ALL)
         });
         let groups = Service::ALL.into_iter().flat_map(|s| self.groups_of(s));

@@ -51,7 +51,9 @@ mod payment_provider;
 pub mod postgres;
 mod view_store;
 
+pub use cassandra::Cassandra;
 pub use embedded::Embedded;
 pub use event_store::Stores;
 pub use event_store::given::{ALL, fact, stream, to};
 pub use postgres::Databases;
+pub use view_store::Views;

@@ -1,6 +1,7 @@
 //! Short texts from people.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,14 @@ macro_rules! short_text {
                     return Err(Invalid::new("must not have control characters"));
                 }
                 Ok(Self(text))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                Self::try_from(text.to_owned())
             }
         }
 

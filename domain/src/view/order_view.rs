@@ -1,16 +1,16 @@
 //! The order view: everything about an order in one row.
 
 mod row;
-mod status;
 
-pub use row::{DeliverySide, InventorySide, OrderRow, PaymentSide, Versions};
-pub use status::Status;
+pub use row::{DeliverySide, InventorySide, OrderRow, PaymentSide, versions};
 
 use crate::inventory::reservation;
 use crate::values::{DeliveryId, OrderId, PaymentId};
 use crate::{Category, Fact, Recorded, View, delivery, order, payment};
 
-use super::{Cell, Column, Kind, Patch, Schema, Value};
+use super::cells::Writes;
+use super::step::status_of;
+use super::{Column, Direction, Kind, Patch, Schema, Value};
 
 /// The order view. One row an order.
 pub struct OrderView;
@@ -43,40 +43,37 @@ mod column {
     pub const DELIVERY_VERSION: usize = 23;
 }
 
-const fn column(name: &'static str, kind: Kind, writer: Category) -> Column {
-    Column { name, kind, writer }
-}
-
 /// The table.
 pub static SCHEMA: Schema = Schema {
     name: "order_view",
     revision: 1,
     key: &[("order_id", Kind::Uuid)],
+    direction: Direction::Ascending,
     columns: &[
-        column("customer_id", Kind::Text, Category::Order),
-        column("currency", Kind::Text, Category::Order),
-        column("total_amount", Kind::Int, Category::Order),
-        column("items", Kind::Items, Category::Order),
-        column("order_status", Kind::Text, Category::Order),
-        column("cancel_reason", Kind::Text, Category::Order),
-        column("created_at", Kind::Time, Category::Order),
-        column("order_updated_at", Kind::Time, Category::Order),
-        column("order_version", Kind::Int, Category::Order),
-        column("inventory_status", Kind::Text, Category::Reservation),
-        column("inventory_reason", Kind::Text, Category::Reservation),
-        column("inventory_updated_at", Kind::Time, Category::Reservation),
-        column("reservation_version", Kind::Int, Category::Reservation),
-        column("payment_id", Kind::Uuid, Category::Payment),
-        column("payment_status", Kind::Text, Category::Payment),
-        column("payment_reason", Kind::Text, Category::Payment),
-        column("payment_updated_at", Kind::Time, Category::Payment),
-        column("payment_version", Kind::Int, Category::Payment),
-        column("delivery_id", Kind::Uuid, Category::Delivery),
-        column("delivery_status", Kind::Text, Category::Delivery),
-        column("driver_name", Kind::Text, Category::Delivery),
-        column("estimated_delivery_time", Kind::Time, Category::Delivery),
-        column("delivery_updated_at", Kind::Time, Category::Delivery),
-        column("delivery_version", Kind::Int, Category::Delivery),
+        Column::of("customer_id", Kind::Text, Category::Order),
+        Column::of("currency", Kind::Text, Category::Order),
+        Column::of("total_amount", Kind::Int, Category::Order),
+        Column::of("items", Kind::Items, Category::Order),
+        Column::of("order_status", Kind::Text, Category::Order),
+        Column::of("cancel_reason", Kind::Text, Category::Order),
+        Column::of("created_at", Kind::Time, Category::Order),
+        Column::of("order_updated_at", Kind::Time, Category::Order),
+        Column::of("order_version", Kind::Int, Category::Order),
+        Column::of("inventory_status", Kind::Text, Category::Reservation),
+        Column::of("inventory_reason", Kind::Text, Category::Reservation),
+        Column::of("inventory_updated_at", Kind::Time, Category::Reservation),
+        Column::of("reservation_version", Kind::Int, Category::Reservation),
+        Column::of("payment_id", Kind::Uuid, Category::Payment),
+        Column::of("payment_status", Kind::Text, Category::Payment),
+        Column::of("payment_reason", Kind::Text, Category::Payment),
+        Column::of("payment_updated_at", Kind::Time, Category::Payment),
+        Column::of("payment_version", Kind::Int, Category::Payment),
+        Column::of("delivery_id", Kind::Uuid, Category::Delivery),
+        Column::of("delivery_status", Kind::Text, Category::Delivery),
+        Column::of("driver_name", Kind::Text, Category::Delivery),
+        Column::of("estimated_delivery_time", Kind::Time, Category::Delivery),
+        Column::of("delivery_updated_at", Kind::Time, Category::Delivery),
+        Column::of("delivery_version", Kind::Int, Category::Delivery),
     ],
 };
 
@@ -87,7 +84,7 @@ impl View for OrderView {
 
     fn project(&self, recorded: &Recorded) -> Option<Patch> {
         let order = recorded.order_id()?;
-        let mut cells = Cells::default();
+        let mut cells = Writes::default();
         match &recorded.fact {
             Fact::Order(event) => cells.of_order(event, recorded),
             Fact::Reservation(event) => cells.of_reservation(event),
@@ -104,18 +101,7 @@ impl View for OrderView {
     }
 }
 
-#[derive(Default)]
-struct Cells(Vec<Cell>);
-
-impl Cells {
-    fn set(&mut self, column: usize, value: Value) {
-        self.0.push(Cell { column, value });
-    }
-
-    fn text(&mut self, column: usize, text: impl Into<String>) {
-        self.set(column, Value::Text(text.into()));
-    }
-
+impl Writes {
     fn of_order(&mut self, event: &order::Event, recorded: &Recorded) {
         match event {
             order::Event::Created {
@@ -127,10 +113,7 @@ impl Cells {
             } => {
                 self.text(column::CUSTOMER_ID, customer_id.as_str());
                 self.text(column::CURRENCY, currency.as_str());
-                self.set(
-                    column::TOTAL_AMOUNT,
-                    Value::Int(number(total_amount.minor_units())),
-                );
+                self.number(column::TOTAL_AMOUNT, total_amount.minor_units());
                 self.set(column::ITEMS, Value::Items(items.as_slice().to_vec()));
                 self.set(column::CREATED_AT, Value::Time(recorded.time));
             }
@@ -231,32 +214,12 @@ impl Cells {
             ),
             Category::Stock => return,
         };
-        if moves_status(&recorded.fact) {
-            self.text(status, status_of(recorded.fact.name()));
+        if let Some(step) = status_of(&recorded.fact) {
+            self.text(status, step);
         }
         self.set(updated_at, Value::Time(recorded.time));
-        self.set(version, Value::Int(number(recorded.id.sequence)));
+        self.number(version, recorded.id.sequence);
     }
-}
-
-fn moves_status(fact: &Fact) -> bool {
-    use delivery::Event::{CancellationRefused, EtaUpdated};
-    let aside = matches!(
-        fact,
-        Fact::Delivery(EtaUpdated { .. } | CancellationRefused {})
-    );
-    !aside && !fact.is_tombstone()
-}
-
-/// `payment.capture-failed` becomes `CAPTURE_FAILED`.
-fn status_of(name: &str) -> String {
-    let step = name.split_once('.').map_or(name, |(_, step)| step);
-    step.to_ascii_uppercase().replace('-', "_")
-}
-
-/// Amounts and sequences stay far below 2^63.
-fn number(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -154,6 +154,7 @@ impl Side {
             order: Some(OrderContext::clone(&self.context)),
             traceparent: None,
             fact,
+            written: None,
         };
         Entry {
             reactions: react(&recorded),

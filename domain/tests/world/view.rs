@@ -1,10 +1,8 @@
 //! The order view of a world: whatever order its facts come in, it says where the order stands.
 
-use std::collections::BTreeMap;
-
 use domain::view::order_view::{OrderRow, OrderView};
-use domain::view::{Cells, Value};
-use domain::{Recorded, Sequence, View, order};
+use domain::view::{Cells, Fold};
+use domain::{Recorded, View, order};
 
 use crate::setting::order_id;
 use crate::side::{STREAMS, Side};
@@ -42,21 +40,10 @@ pub fn agrees(side: &Side, shuffle: impl Fn(usize) -> usize) -> Result<(), Strin
     Ok(())
 }
 
-/// Keeps each cell with the sequence that wrote it, the larger winning.
 fn fold(facts: &[&Recorded]) -> Cells {
-    let mut cells: BTreeMap<usize, (Sequence, Value)> = BTreeMap::new();
+    let mut fold = Fold::default();
     for patch in facts.iter().filter_map(|fact| OrderView.project(fact)) {
-        for cell in patch.cells {
-            let written = cells.get(&cell.column).map_or(0, |(sequence, _)| *sequence);
-            if patch.sequence > written {
-                cells.insert(cell.column, (patch.sequence, cell.value));
-            }
-        }
+        fold.add(patch);
     }
-    let columns = OrderView.schema().columns.len();
-    let mut row = vec![None; columns];
-    for (column, (_, value)) in cells {
-        row[column] = Some(value);
-    }
-    row
+    fold.cells(OrderView.schema())
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::values::{Amount, Timestamp};
-use domain::{Fact, FactId, OrderContext, Position, Recorded};
+use domain::{Fact, FactId, OrderContext, Position, Recorded, Written, order};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -50,16 +50,19 @@ impl<'a> Metadata<'a> {
         id: FactId,
         position: Position,
         fact: Fact,
+        written: Written,
     ) -> Result<Recorded, Unreadable> {
+        let time = parse("time", &self.time)?;
         Ok(Recorded {
-            time: parse("time", &self.time)?,
-            order: self.order()?,
+            time,
+            order: self.order()?.or_else(|| placed(&fact, time)),
             correlation: self.correlation_id.into_owned(),
             causation: self.causation_id.into_owned(),
             traceparent: self.traceparent.map(Cow::into_owned),
             id,
             position,
             fact,
+            written: Some(written),
         })
     }
 
@@ -87,6 +90,25 @@ impl<'a> Metadata<'a> {
             placed_at: parse::<Timestamp>("placedAt", placed_at)?,
         }))
     }
+}
+
+/// What the placing of an order says about it, where its writer did not say it beside the payload.
+fn placed(fact: &Fact, time: Timestamp) -> Option<OrderContext> {
+    let Fact::Order(order::Event::Created {
+        customer_id,
+        currency,
+        total_amount,
+        ..
+    }) = fact
+    else {
+        return None;
+    };
+    Some(OrderContext {
+        customer_id: customer_id.clone(),
+        currency: *currency,
+        total_amount: *total_amount,
+        placed_at: time,
+    })
 }
 
 fn parse<T: std::str::FromStr>(key: &str, text: &str) -> Result<T, Unreadable>

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use domain::{Category, FactId, StreamId};
+use domain::view::Fold;
+use domain::view::order_timeline::OrderTimeline;
+use domain::{FactId, StreamId, View};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -102,9 +104,13 @@ fn every_older_version_is_read_as_todays_and_not_written_again() {
             let today = StoredFact {
                 version: again.version.to_owned(),
                 payload: again.payload,
-                ..older
+                ..older.clone()
             };
-            assert_eq!(decode(&today).unwrap(), recorded);
+            let read = decode(&today).unwrap();
+            assert_eq!(read.fact, recorded.fact);
+            let kept = recorded.written.unwrap();
+            assert_eq!(kept.version, step.from);
+            assert_eq!(kept.payload.as_bytes(), older.payload, "letter for letter");
         }
     }
 }
@@ -173,4 +179,43 @@ fn a_fact_without_an_order_belongs_to_none() {
     let bare = json!({"time": TIME, "correlationId": "sku-1", "causationId": "c"});
     fact.metadata = bare.to_string().into();
     assert_eq!(decode(&fact).unwrap().order, None);
+}
+
+#[test]
+fn the_placing_of_an_order_says_by_itself_what_the_order_is() {
+    for (category, payload) in published() {
+        let mut fact = stored(category, &payload);
+        let whole = decode(&fact).unwrap();
+        let bare = json!({"time": TIME, "correlationId": ORDER, "causationId": "c"});
+        fact.metadata = bare.to_string().into();
+        let order = decode(&fact).unwrap().order;
+        assert_eq!(order.is_some(), fact.name == "order.created");
+        if let Some(order) = order {
+            assert_eq!(order.placed_at, whole.time);
+            assert_eq!(order.customer_id.as_str(), payload["customerId"]);
+        }
+    }
+}
+
+#[test]
+fn a_fact_comes_back_from_its_row_in_the_timeline() {
+    for (category, payload) in published() {
+        if category == Category::Stock {
+            continue;
+        }
+        let recorded = decode(&stored(category, &payload)).unwrap();
+        let patch = OrderTimeline.project(&recorded).unwrap();
+        let place = patch.key[1..].to_vec();
+        let mut row = Fold::default();
+        row.add(patch);
+        let cells = row.cells(OrderTimeline.schema());
+        let entry = Entry::read(ORDER.parse().unwrap(), &place, &cells).unwrap();
+        let read = decode_entry(&entry).unwrap();
+        let kept = Recorded {
+            order: None,
+            traceparent: None,
+            ..recorded
+        };
+        assert_eq!(read, kept);
+    }
 }

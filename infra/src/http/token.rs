@@ -28,21 +28,37 @@ impl After {
     /// # Errors
     /// A problem with the field `after` where it is no token, or one of something else.
     pub fn fact(&self, streams: &[StreamId]) -> Result<Option<FactId>, Problem> {
-        let Some(token) = &self.after else {
-            return Ok(None);
-        };
-        let fact: FactId = token
-            .parse()
-            .map_err(|e: domain::InvalidFactId| Problem::field("after", e.to_string()))?;
-        if streams.contains(&fact.stream) {
-            return Ok(Some(fact));
-        }
-        let detail = format!(
-            "is a token of {}, which this read does not show",
-            fact.stream
-        );
-        Err(Problem::field("after", detail))
+        fact_of(self.after.as_deref(), |stream| streams.contains(stream))
     }
+}
+
+/// The fact that `after` names, where the read `shows` its stream.
+///
+/// # Errors
+/// A problem with the field `after` where it is no token, or one of something else.
+pub fn fact_of(
+    after: Option<&str>,
+    shows: impl FnOnce(&StreamId) -> bool,
+) -> Result<Option<FactId>, Problem> {
+    let Some(token) = after else {
+        return Ok(None);
+    };
+    let fact: FactId = token
+        .parse()
+        .map_err(|e: domain::InvalidFactId| Problem::field("after", e.to_string()))?;
+    if shows(&fact.stream) {
+        return Ok(Some(fact));
+    }
+    Err(not_shown(&fact))
+}
+
+/// The token of `fact` came with a read that does not show it.
+pub fn not_shown(fact: &FactId) -> Problem {
+    let detail = format!(
+        "is a token of {}, which this read does not show",
+        fact.stream
+    );
+    Problem::field("after", detail)
 }
 
 #[derive(Serialize, ToSchema)]

@@ -38,7 +38,7 @@ use scylla::value::{CqlValue, Row};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{RowPatch, StampedCell, Table, ViewError, ViewStore};
+use super::{RowPatch, Slice, StampedCell, Table, ViewError, ViewStore};
 use cql::idempotent;
 use link::Link;
 use unavailable::Unavailable;
@@ -148,6 +148,31 @@ impl ViewStore for CassandraViewStore {
         let rows = found.into_rows_result().map_err(|e| unreadable(&e))?;
         let row = rows.maybe_first_row::<Row>().map_err(|e| unreadable(&e))?;
         row.map(|row| values::cells(schema, row)).transpose()
+    }
+
+    async fn list(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        slice: Slice<'_>,
+    ) -> Result<Vec<super::Row>, ViewError> {
+        let session = self.session().await?;
+        let (table, direction) = (self.table(&table.name), slice.direction(schema));
+        let select = cql::list(schema, &table, direction, slice.after.is_some());
+        let key = std::iter::once(slice.partition).chain(slice.after.unwrap_or_default());
+        let mut bound: Vec<CqlValue> = key.cloned().map(values::to_cql).collect();
+        let limit = i32::try_from(slice.rows()).unwrap_or(i32::MAX);
+        if limit == 0 {
+            return Ok(vec![]);
+        }
+        bound.push(CqlValue::Int(limit));
+        // One page: the limit is one.
+        let found = within(REQUEST, session.execute_unpaged(idempotent(select), bound)).await?;
+        let unreadable = |e: &dyn fmt::Display| ViewError::Corrupt(e.to_string());
+        let rows = found.into_rows_result().map_err(|e| unreadable(&e))?;
+        let rows = rows.rows::<Row>().map_err(|e| unreadable(&e))?;
+        rows.map(|row| values::row(schema, row.map_err(|e| unreadable(&e))?))
+            .collect()
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -1,19 +1,36 @@
 use std::sync::Arc;
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::values::{Item, OrderId, Timestamp};
-use domain::view::Value;
-use domain::view::order_view::{OrderRow, SCHEMA, Versions};
-use infra::http::{After, Json, PathParam, Problem, ProblemBody, not_yet};
-use serde::Serialize;
-use utoipa::ToSchema;
+use domain::view::order_view::{self, OrderRow, OrderView};
+use domain::view::{Value, Versions};
+use domain::{FactId, View};
+use infra::http::{Json, PathParam, Problem, ProblemBody, fact_of};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::freshness::{self, Found};
+use crate::freshness::{self, NotYet};
+use crate::params::{self, Params};
 use crate::router::Api;
+use crate::timeline::Timeline;
+
+/// As of when to show it.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AsOf {
+    /// Shows the order as it was at this time: as the facts that had happened by then give it. A
+    /// time in the future is now.
+    #[param(value_type = Option<String>, format = DateTime, example = "2026-01-31T12:00:00Z")]
+    at: Option<String>,
+    /// A `Waybill-Token` from a command: the read waits until it has seen what the command did. With
+    /// `at`, that is shown where it had happened by then.
+    #[param(example = "order-01890a5d-ac96-774b-bcce-b302099a8057-1")]
+    after: Option<String>,
+}
 
 /// An order. Keys are always present: null where there is no fact yet, version 0.
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,16 +137,16 @@ pub struct StreamVersions {
     delivery: u64,
 }
 
-/// Shows an order.
+/// Shows an order, as it is or as it was.
 #[utoipa::path(
     get,
     path = "/api/orders/{id}",
     tag = "orders",
-    params(("id" = Uuid, Path, description = "The order"), After),
+    params(("id" = Uuid, Path, description = "The order"), AsOf),
     responses(
         (status = 200, description = "The order", body = Order),
         (status = 202, description = "What `?after=` names is not there yet: ask again"),
-        (status = 404, description = "There is no such order, or it is not seen here yet", body = ProblemBody),
+        (status = 404, description = "There is no such order, there was none at that time, or it is not seen here yet", body = ProblemBody),
         (status = "4XX", description = "The request is wrong", body = ProblemBody),
         (status = 503, description = "Try again later", body = ProblemBody),
     )
@@ -137,24 +154,60 @@ pub struct StreamVersions {
 pub async fn get_order(
     State(api): State<Arc<Api>>,
     PathParam(order_id): PathParam<OrderId>,
-    after: Result<Query<After>, QueryRejection>,
+    as_of: Params<AsOf>,
 ) -> Result<Response, Problem> {
-    let Query(after) = after.map_err(|e| Problem::field("query", e.body_text()))?;
-    let after = after.fact(&freshness::streams_of(order_id))?;
-    let key = [Value::Uuid(order_id.0)];
-    let read = || api.store.get(&SCHEMA, &api.order_view, &key);
-    let found = freshness::read(api.store.as_ref(), after.as_ref(), api.fresh_wait, read).await?;
-    match (found, &after) {
-        (Found::NotYet(seen), Some(fact)) => Ok(not_yet(fact, seen)),
-        (Found::Row(Some(cells)), _) => match OrderRow::read(order_id, &cells) {
-            Some(row) => Ok(Json(Order::from(row)).into_response()),
-            None => Err(unknown()),
-        },
-        (Found::Row(None) | Found::NotYet(_), _) => Err(unknown()),
+    let as_of = params::read(as_of)?;
+    let streams = freshness::streams_of(order_id);
+    let after = fact_of(as_of.after.as_deref(), |stream| streams.contains(stream))?;
+    let at = as_of.at.as_deref().map(time).transpose()?;
+    let found = match at {
+        None => now(&api, order_id, after.as_ref()).await?,
+        Some(at) => then(&api, order_id, after.as_ref(), at).await?,
+    };
+    match found {
+        Ok(Some(row)) => Ok(Json(Order::from(row)).into_response()),
+        Ok(None) => Err(unknown()),
+        Err(not_yet) => Ok(not_yet.into_response()),
     }
 }
 
-fn unknown() -> Problem {
+fn time(text: &str) -> Result<Timestamp, Problem> {
+    text.parse().map_err(|e| Problem::invalid("at", e))
+}
+
+/// The order as the view has it.
+async fn now(
+    api: &Api,
+    order: OrderId,
+    after: Option<&FactId>,
+) -> Result<Result<Option<OrderRow>, NotYet>, Problem> {
+    let table = api.table(&OrderView);
+    let key = [Value::Uuid(order.0)];
+    let look = || async {
+        let cells = api.store.get(OrderView.schema(), &table, &key).await?;
+        let seen = cells.as_ref().map(order_view::versions).unwrap_or_default();
+        Ok(freshness::shows(seen, after).map(|()| cells))
+    };
+    let found = freshness::wait_for(api.store.as_ref(), api.fresh_wait, look).await?;
+    Ok(found.map(|cells| OrderRow::read(order, &cells?)))
+}
+
+/// The order as it was at `at`.
+async fn then(
+    api: &Api,
+    order: OrderId,
+    after: Option<&FactId>,
+    at: Timestamp,
+) -> Result<Result<Option<OrderRow>, NotYet>, Problem> {
+    let timeline = Timeline::of(api, order);
+    match timeline.wait_for(after).await? {
+        Ok(()) => Ok(Ok(timeline.order_at(at).await?)),
+        Err(not_yet) => Ok(Err(not_yet)),
+    }
+}
+
+/// Nobody placed it, or not by then, or that is not seen here yet.
+pub fn unknown() -> Problem {
     let detail = "there is no such order, or it is not seen here yet";
     Problem::new(StatusCode::NOT_FOUND, "unknown-order", detail)
 }

@@ -1,6 +1,8 @@
-//! What every view store promises, shown on the table of the order view.
+//! What every view store promises: rows and cells on the table of the order view, partitions on
+//! those of the other views.
 
 pub mod given;
+mod listing;
 mod merging;
 mod restart;
 mod rows;
@@ -45,6 +47,15 @@ macro_rules! view_store_contract {
                 a_row_that_is_given_twice_at_once_is_merged,
                 writes_at_once_lose_no_cell,
                 writes_in_any_order_and_repeated_end_in_one_row;
+            listing:
+                a_partition_that_nobody_wrote_has_no_rows,
+                the_orders_of_a_customer_come_newest_first_and_backwards_oldest_first,
+                a_slice_begins_behind_its_row_and_has_as_many_rows_as_asked_for,
+                a_partition_has_its_own_rows_only,
+                a_listed_row_has_the_cells_that_are_read_of_it_alone,
+                no_slice_has_more_rows_than_the_port_allows,
+                a_timeline_comes_by_time_then_stream_then_sequence,
+                rows_that_come_while_others_are_read_are_where_they_belong;
             restart:
                 rows_and_their_stamps_are_there_after_a_restart;
         }

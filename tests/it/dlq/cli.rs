@@ -8,6 +8,7 @@ use infra::event_store::{Database, EmbeddedEventStore};
 use serde_json::{Value, json};
 
 use super::broken::deliver_unreadably;
+use super::tools::GROUPS;
 use crate::crash::process::{Process, folder};
 use crate::support::eventually;
 
@@ -80,9 +81,12 @@ async fn an_operator_finds_what_is_parked_gives_one_up_and_mends_the_others() {
     let process = Process::start(&data_dir).await;
     let of_order = ["--order", id.as_str()];
     let parked = || async { letters(&data_dir, &of_order) };
-    eventually(parked, |parked| parked.len() == 4).await;
+    eventually(parked, |parked| parked.len() == GROUPS.len()).await;
     assert_eq!(letters(&data_dir, &["--service", "inventory"]).len(), 1);
-    assert_eq!(letters(&data_dir, &["--reason", "deliveryId"]).len(), 4);
+    assert_eq!(
+        letters(&data_dir, &["--reason", "deliveryId"]).len(),
+        GROUPS.len()
+    );
     assert_eq!(letters(&data_dir, &["--class", "waiting"]).len(), 0);
     let show = ["show", fact.as_str()];
     expect(
@@ -138,10 +142,10 @@ async fn an_operator_finds_what_is_parked_gives_one_up_and_mends_the_others() {
         "--yes",
     ];
     expect(&data_dir, &discard, 1, &holds);
-    assert_eq!(parked().await.len(), 4);
+    assert_eq!(parked().await.len(), GROUPS.len());
     let yes = [&discard[..], &["--yes"]].concat();
     expect(&data_dir, &yes, 0, &["given up: inventory/delivery/"]);
-    assert_eq!(parked().await.len(), 3);
+    assert_eq!(parked().await.len(), GROUPS.len() - 1);
 
     let mend = [
         fact.as_str(),
@@ -185,7 +189,7 @@ async fn what_is_asked_of_a_folder_is_done_when_the_pipeline_runs() {
     std::fs::write(&good, payload).unwrap();
     let process = Process::start(&data_dir).await;
     let parked = || async { letters(&data_dir, &[]) };
-    eventually(parked, |parked| parked.len() == 4).await;
+    eventually(parked, |parked| parked.len() == GROUPS.len()).await;
     process.terminate().await;
 
     let redrive = [

@@ -1,19 +1,17 @@
 //! What must be true of the servers afterwards, whatever happened before.
 //!
-//! The view is read straight from Cassandra and the topics straight from Kafka, not through the
+//! The views are read straight from Cassandra and the topics straight from Kafka, not through the
 //! adapters that wrote them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use domain::view::order_view::SCHEMA;
-use domain::view::{Kind, Value as Cell};
-use domain::{Fact, Service, order};
+use domain::view::{self, Kind, Schema, Value as Cell};
+use domain::{Fact, Recorded, Service, order};
 use infra::event_store::StoredFact;
 use infra::{codec, envelope};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::value::{CqlValue, Row};
-use uuid::Uuid;
 use waybill::adapters::Adapters;
 
 use super::load::Sent;
@@ -29,7 +27,7 @@ pub async fn audit(place: &Place, adapters: &Adapters, sent: &[Sent]) {
     let completed = orders.expect_consistent_ends();
     audit::stock_adds_up(&facts, &orders);
     commands_are_there_once(&orders, sent);
-    view_equals_log(place, &orders).await;
+    views_equal_log(place, &facts).await;
     for service in Service::ALL {
         topic_equals_log(place, service, &logs[service as usize]).await;
     }
@@ -68,32 +66,38 @@ fn commands_are_there_once(orders: &Orders<'_>, sent: &[Sent]) {
     assert!(by_customer.is_empty(), "nobody sent {by_customer:?}");
 }
 
-/// Row by row and cell by cell, with no row that has no order; and nothing is parked.
-async fn view_equals_log(place: &Place, orders: &Orders<'_>) {
+/// Row by row and cell by cell, with no row that no fact writes; and nothing is parked.
+async fn views_equal_log(place: &Place, facts: &[Recorded]) {
     let servers = place.servers();
     let nodes = servers.cassandra.nodes.split(',');
     let session = SessionBuilder::new().known_nodes(nodes).build().await;
     let session = session.unwrap();
     let keyspace = servers.views().unwrap().keyspace().to_owned();
-    let columns: Vec<_> = SCHEMA.columns.iter().map(|column| column.name).collect();
-    let columns = columns.join(", ");
-    let select = format!("SELECT order_id, {columns} FROM {keyspace}.order_view");
-    let mut rows: BTreeMap<Uuid, Row> = BTreeMap::new();
-    for mut row in select_all(&session, select).await {
-        let id = row.columns.remove(0).and_then(|id| id.as_uuid());
-        rows.insert(id.unwrap(), row);
-    }
-    for (id, order) in &orders.0 {
-        let row = rows.remove(&id.parse().unwrap());
-        let row = row.unwrap_or_else(|| panic!("{id} is not in the view"));
-        let folded = order.folded();
-        let cells = SCHEMA.columns.iter().zip(row.columns).zip(folded);
-        for ((column, stored), folded) in cells {
-            let stored = stored.map(|stored| cell(column.kind, stored));
-            assert_eq!(stored, folded, "{} of {id}", column.name);
+    for view in view::ALL {
+        let Schema {
+            name, key, columns, ..
+        } = view.schema();
+        let key = key.iter().copied();
+        let columns = columns.iter().map(|column| (column.name, column.kind));
+        let columns: Vec<_> = key.chain(columns).collect();
+        let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+        let select = format!("SELECT {} FROM {keyspace}.{name}", names.join(", "));
+        let mut rows: BTreeMap<String, Vec<Option<Cell>>> = BTreeMap::new();
+        for row in select_all(&session, select).await {
+            let cells = columns.iter().zip(row.columns);
+            let cells = cells.map(|((_, kind), stored)| stored.map(|stored| cell(*kind, stored)));
+            let mut cells: Vec<_> = cells.collect();
+            let others = cells.split_off(view.schema().key.len());
+            let key: Vec<_> = cells.into_iter().map(Option::unwrap).collect();
+            rows.insert(format!("{key:?}"), others);
         }
+        let folded = audit::folded(view, facts);
+        for (id, (_, fold)) in folded.into_values().flatten() {
+            let stored = rows.remove(&id);
+            assert_eq!(stored, Some(fold.cells(view.schema())), "{id} in {name}");
+        }
+        assert!(rows.is_empty(), "of no fact in {name}: {:?}", rows.keys());
     }
-    assert!(rows.is_empty(), "of no order: {:?}", rows.keys());
 
     let parked = format!("SELECT fact FROM {keyspace}.parked");
     let parked = select_all(&session, parked).await;

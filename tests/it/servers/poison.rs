@@ -16,7 +16,14 @@ use super::killed::PACE;
 use crate::support::{Client, Place, eventually, kafka_brokers};
 
 /// The groups that take facts of the delivery service.
-const GROUPS: [&str; 4] = ["inventory", "order", "order_view-g1", "payment"];
+const GROUPS: [&str; 6] = [
+    "inventory",
+    "order",
+    "order_timeline-g1",
+    "order_view-g1",
+    "orders_by_customer-g1",
+    "payment",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_was_broken_on_its_way_is_healed_from_the_log() {

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use infra::config::{Config, Sources};
+use infra::config::Config;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,7 +11,8 @@ use tokio::process::{Child, Command};
 
 use super::measured::Metrics;
 use crate::support::{
-    Client, cassandra_nodes, eventually, kafka_brokers, own_prefix, postgres_url, redis_url,
+    Client, cassandra_nodes, config_of, eventually, kafka_brokers, own_prefix, postgres_url,
+    redis_url,
 };
 
 /// Without delays.
@@ -65,11 +66,7 @@ impl Place {
     }
 
     pub fn config(&self) -> Config {
-        let sources = Sources {
-            file: None,
-            set: self.settings.clone(),
-        };
-        Config::load(&sources).unwrap()
+        config_of(&self.settings)
     }
 
     /// What a tool exits with and says.
@@ -114,8 +111,9 @@ impl Place {
     fn waybill(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
         command.current_dir(&self.folder).args(args);
-        for setting in &self.settings {
-            command.args(["--set", setting]);
+        // Not as flags, which take no secrets: a URL that was given may hold one.
+        for (key, value) in self.settings.iter().filter_map(|pair| pair.split_once('=')) {
+            command.env(format!("WAYBILL_{}", key.to_uppercase()), value);
         }
         command.stdin(Stdio::null()).kill_on_drop(true);
         command

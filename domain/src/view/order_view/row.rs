@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use crate::Category;
 use crate::values::{Item, OrderId, Timestamp};
-use crate::view::{Cells, Value};
+use crate::view::cells::Reader;
+use crate::view::{Cells, Status, Steps, Versions};
 
-use super::{Status, column};
+use super::column;
 
 /// A row of the view.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,47 +72,6 @@ pub struct DeliverySide {
     pub estimated_delivery_time: Option<Timestamp>,
 }
 
-/// The last sequence of each stream that a row has seen; 0 where none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Versions {
-    /// Of the order stream.
-    pub order: u64,
-    /// Of the reservation stream.
-    pub reservation: u64,
-    /// Of the payment stream.
-    pub payment: u64,
-    /// Of the delivery stream.
-    pub delivery: u64,
-}
-
-impl Versions {
-    /// Reads what a row has seen, also of a row that does not exist for readers yet.
-    pub fn read(cells: &Cells) -> Self {
-        let row = Reader(cells);
-        let version = |at| {
-            let version = row.int(at).and_then(|n| u64::try_from(n).ok());
-            version.unwrap_or(0)
-        };
-        Self {
-            order: version(column::ORDER_VERSION),
-            reservation: version(column::RESERVATION_VERSION),
-            payment: version(column::PAYMENT_VERSION),
-            delivery: version(column::DELIVERY_VERSION),
-        }
-    }
-
-    /// The version of the stream of that kind; `None` for stock, which is part of no order.
-    pub fn of(&self, category: Category) -> Option<u64> {
-        match category {
-            Category::Order => Some(self.order),
-            Category::Reservation => Some(self.reservation),
-            Category::Payment => Some(self.payment),
-            Category::Delivery => Some(self.delivery),
-            Category::Stock => None,
-        }
-    }
-}
-
 impl OrderRow {
     /// Reads a row; `None` while the order's own first fact is missing, for until then the row
     /// does not exist for readers.
@@ -149,55 +108,29 @@ impl OrderRow {
                 driver_name: row.text(column::DRIVER_NAME),
                 estimated_delivery_time: row.time(column::ESTIMATED_DELIVERY_TIME),
             },
-            versions: Versions::read(cells),
+            versions: versions(cells),
         })
     }
 
     /// Where the order stands as a whole.
     pub fn status(&self) -> Status {
-        Status::derive(self)
+        Status::derive(Steps {
+            order: &self.order_status,
+            inventory: self.inventory.status.as_deref().unwrap_or_default(),
+            payment: self.payment.status.as_deref().unwrap_or_default(),
+            delivery: self.delivery.status.as_deref().unwrap_or_default(),
+        })
     }
 }
 
-struct Reader<'a>(&'a Cells);
-
-impl Reader<'_> {
-    fn at(&self, column: usize) -> Option<&Value> {
-        self.0.get(column)?.as_ref()
-    }
-
-    fn text(&self, column: usize) -> Option<String> {
-        let Value::Text(text) = self.at(column)? else {
-            return None;
-        };
-        Some(text.clone())
-    }
-
-    fn int(&self, column: usize) -> Option<i64> {
-        let Value::Int(n) = self.at(column)? else {
-            return None;
-        };
-        Some(*n)
-    }
-
-    fn time(&self, column: usize) -> Option<Timestamp> {
-        let Value::Time(time) = self.at(column)? else {
-            return None;
-        };
-        Some(*time)
-    }
-
-    fn uuid(&self, column: usize) -> Option<Uuid> {
-        let Value::Uuid(id) = self.at(column)? else {
-            return None;
-        };
-        Some(*id)
-    }
-
-    fn items(&self, column: usize) -> Option<Vec<Item>> {
-        let Value::Items(items) = self.at(column)? else {
-            return None;
-        };
-        Some(items.clone())
+/// What a row has seen, also one that does not exist for readers yet.
+pub fn versions(cells: &Cells) -> Versions {
+    let row = Reader(cells);
+    let version = |column| row.number(column).unwrap_or_default();
+    Versions {
+        order: version(column::ORDER_VERSION),
+        reservation: version(column::RESERVATION_VERSION),
+        payment: version(column::PAYMENT_VERSION),
+        delivery: version(column::DELIVERY_VERSION),
     }
 }

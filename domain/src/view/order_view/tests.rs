@@ -2,15 +2,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{OrderRow, OrderView, SCHEMA, Status, Versions};
+use super::{OrderRow, OrderView, SCHEMA, versions};
 use crate::testing::facts::{self, delivery, named, order, payment, reservation};
 use crate::testing::recorded;
 use crate::testing::values::{
     customer, delivery_id, items, minute, order_id, payment_id, reason, total,
 };
 use crate::values::Reason;
-use crate::view::{Cells, Kind, Value};
-use crate::{Category, Fact, Recorded, Sequence, View};
+use crate::view::{Cells, Fold, Status, Value, Versions};
+use crate::{Category, Fact, Recorded, View};
 
 /// Which columns each fact writes beside the time and the version of its stream, which it always
 /// writes.
@@ -98,47 +98,6 @@ fn every_fact_writes_its_own_columns_and_no_others() {
 }
 
 #[test]
-fn every_cell_is_of_the_kind_and_by_the_writer_that_the_schema_says() {
-    let mut used = BTreeSet::new();
-    for fact in of_orders() {
-        let patch = OrderView.project(&recorded(3, fact.clone())).unwrap();
-        let mut columns = BTreeSet::new();
-        for cell in &patch.cells {
-            let column = &SCHEMA.columns[cell.column];
-            assert_eq!(column.writer, fact.category(), "{}", column.name);
-            assert_eq!(column.kind, kind(&cell.value), "{}", column.name);
-            assert!(columns.insert(cell.column), "{} twice", column.name);
-        }
-        used.extend(columns);
-    }
-    let all: BTreeSet<usize> = (0..SCHEMA.columns.len()).collect();
-    assert_eq!(used, all, "each column is written by some fact");
-}
-
-fn kind(value: &Value) -> Kind {
-    match value {
-        Value::Uuid(_) => Kind::Uuid,
-        Value::Text(_) => Kind::Text,
-        Value::Int(_) => Kind::Int,
-        Value::Time(_) => Kind::Time,
-        Value::Items(_) => Kind::Items,
-    }
-}
-
-#[test]
-fn the_columns_of_the_first_revision_never_move() {
-    let names: Vec<&str> = SCHEMA.columns.iter().map(|column| column.name).collect();
-    let first = "customer_id currency total_amount items order_status cancel_reason created_at \
-        order_updated_at order_version inventory_status inventory_reason inventory_updated_at \
-        reservation_version payment_id payment_status payment_reason payment_updated_at \
-        payment_version delivery_id delivery_status driver_name estimated_delivery_time \
-        delivery_updated_at delivery_version";
-    let first: Vec<&str> = first.split_ascii_whitespace().collect();
-    assert_eq!(names[..first.len()], first);
-    assert_eq!(SCHEMA.key, [("order_id", Kind::Uuid)]);
-}
-
-#[test]
 fn a_patch_is_of_the_orders_row_and_carries_the_sequence_of_its_fact() {
     for fact in of_orders() {
         let patch = OrderView.project(&recorded(7, fact)).unwrap();
@@ -178,6 +137,24 @@ fn a_streams_status_is_the_name_of_its_last_step_in_capitals() {
     );
 }
 
+/// So that facts of a timeline, which keeps no more, give the row as it was.
+#[test]
+fn a_row_takes_nothing_of_a_fact_but_its_id_its_time_and_what_it_says() {
+    for fact in of_orders() {
+        let whole = recorded(3, fact);
+        let bare = Recorded {
+            position: 0,
+            correlation: String::new(),
+            causation: String::new(),
+            order: None,
+            traceparent: None,
+            written: None,
+            ..whole.clone()
+        };
+        assert_eq!(OrderView.project(&bare), OrderView.project(&whole));
+    }
+}
+
 #[test]
 fn times_and_versions_are_those_of_the_fact() {
     for fact in of_orders() {
@@ -188,32 +165,13 @@ fn times_and_versions_are_those_of_the_fact() {
     }
 }
 
-/// A row as a store keeps it: each cell with the sequence that wrote it, the larger winning.
-#[derive(Default)]
-struct Stored(BTreeMap<usize, (Sequence, Value)>);
-
-impl Stored {
-    fn of<'a>(facts: impl IntoIterator<Item = &'a Recorded>) -> Cells {
-        let mut row = Self::default();
-        for recorded in facts {
-            row.take(recorded);
-        }
-        let cell = |column| row.0.get(&column).map(|(_, value)| value.clone());
-        (0..SCHEMA.columns.len()).map(cell).collect()
+/// The row of these facts.
+fn folded<'a>(facts: impl IntoIterator<Item = &'a Recorded>) -> Cells {
+    let mut fold = Fold::default();
+    for recorded in facts {
+        fold.add(OrderView.project(recorded).unwrap());
     }
-
-    fn take(&mut self, recorded: &Recorded) {
-        let patch = OrderView.project(recorded).unwrap();
-        for cell in patch.cells {
-            let held = self
-                .0
-                .get(&cell.column)
-                .map_or(0, |(sequence, _)| *sequence);
-            if patch.sequence > held {
-                self.0.insert(cell.column, (patch.sequence, cell.value));
-            }
-        }
-    }
+    fold.cells(&SCHEMA)
 }
 
 /// The facts of one stream, numbered.
@@ -288,13 +246,13 @@ proptest! {
     fn facts_in_any_order_with_repeats_end_in_the_same_row(
         (log, shuffled) in prop_oneof![in_any_order(late_failure()), in_any_order(early_cancel())],
     ) {
-        prop_assert_eq!(Stored::of(&shuffled), Stored::of(&log));
+        prop_assert_eq!(folded(&shuffled), folded(&log));
     }
 }
 
 #[test]
 fn a_row_says_what_its_facts_said() {
-    let row = OrderRow::read(order_id(), &Stored::of(&late_failure())).unwrap();
+    let row = OrderRow::read(order_id(), &folded(&late_failure())).unwrap();
     assert_eq!(row.customer_id, customer().as_str());
     assert_eq!(row.currency, "EUR");
     assert_eq!(row.total_amount, 1999);
@@ -325,7 +283,7 @@ fn a_row_says_what_its_facts_said() {
 
 #[test]
 fn tombstones_move_only_time_and_version() {
-    let row = OrderRow::read(order_id(), &Stored::of(&early_cancel())).unwrap();
+    let row = OrderRow::read(order_id(), &folded(&early_cancel())).unwrap();
     assert_eq!(row.inventory.status, None);
     assert_eq!(row.inventory.reason, None);
     assert_eq!(row.payment.status, None);
@@ -346,7 +304,7 @@ fn a_moved_time_and_a_refused_cancellation_leave_the_status() {
     let road = [delivery::requested(), delivery::assigned()];
     let status = |more: &[crate::delivery::Event]| {
         let all = stream([road.as_slice(), more].concat());
-        let cells = Stored::of(stream([order::created()]).iter().chain(&all));
+        let cells = folded(stream([order::created()]).iter().chain(&all));
         OrderRow::read(order_id(), &cells).unwrap().delivery.status
     };
     assert_eq!(status(&[]).as_deref(), Some("ASSIGNED"));
@@ -361,12 +319,12 @@ fn a_moved_time_and_a_refused_cancellation_leave_the_status() {
 #[test]
 fn only_the_end_of_the_order_says_why_it_was_cancelled() {
     let asked = stream([order::created(), order::cancellation_requested()]);
-    let row = OrderRow::read(order_id(), &Stored::of(&asked)).unwrap();
+    let row = OrderRow::read(order_id(), &folded(&asked)).unwrap();
     assert_eq!(row.cancel_reason, None);
     let system = crate::order::Event::Cancelled {
         reason: Reason::out_of_stock(),
     };
-    let row = OrderRow::read(order_id(), &Stored::of(&stream([order::created(), system])));
+    let row = OrderRow::read(order_id(), &folded(&stream([order::created(), system])));
     assert_eq!(row.unwrap().cancel_reason.as_deref(), Some("out-of-stock"));
 }
 
@@ -374,7 +332,7 @@ fn only_the_end_of_the_order_says_why_it_was_cancelled() {
 fn a_payments_reason_is_the_last_one_given() {
     let failed = payment::failed(Some(reason("changed my mind")));
     let log = stream([payment::requested(), payment::undo_requested(), failed]);
-    let cells = Stored::of(stream([order::created()]).iter().chain(&log));
+    let cells = folded(stream([order::created()]).iter().chain(&log));
     let row = OrderRow::read(order_id(), &cells).unwrap();
     assert_eq!(row.payment.reason.as_deref(), Some("insufficient funds"));
 }
@@ -383,13 +341,13 @@ fn a_payments_reason_is_the_last_one_given() {
 fn a_row_without_its_orders_first_fact_does_not_exist_for_readers() {
     let mut log = late_failure();
     log.retain(|recorded| recorded.fact.name() != "order.created");
-    let cells = Stored::of(&log);
+    let cells = folded(&log);
     assert_eq!(OrderRow::read(order_id(), &cells), None);
 
     // And yet it knows how far it is, for those who wait for a fact of another stream.
-    let versions = Versions::read(&cells);
-    assert_eq!(versions.payment, 7);
-    assert_eq!(versions.of(Category::Payment), Some(7));
-    assert_eq!(versions.of(Category::Stock), None);
-    assert_eq!(Versions::read(&Stored::of([])), Versions::default());
+    let seen = versions(&cells);
+    assert_eq!(seen.payment, 7);
+    assert_eq!(seen.of(Category::Payment), Some(7));
+    assert_eq!(seen.of(Category::Stock), None);
+    assert_eq!(versions(&folded([])), Versions::default());
 }

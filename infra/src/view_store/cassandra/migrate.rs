@@ -7,31 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::Duration;
 
-use domain::view::{Schema, order_view};
+use domain::view::{self, Schema};
 use scylla::client::session::Session;
 use tokio::time::{sleep, timeout};
 
-use super::cql::idempotent;
+use super::cql::{self, idempotent};
 use super::parked;
 use super::place::CassandraPlace;
-use super::tables;
+use super::tables::{self, Found};
 use super::unavailable::Unavailable;
 
 const KEYSPACE: &str = include_str!("../../../../schemas/cassandra/keyspace.cql");
 
-/// The tables, those of views with their schemas.
-const TABLES: &[(&str, &str, Option<&Schema>)] = &[
-    (
-        order_view::SCHEMA.name,
-        include_str!("../../../../schemas/cassandra/order_view.cql"),
-        Some(&order_view::SCHEMA),
-    ),
-    (
-        parked::TABLE,
-        include_str!("../../../../schemas/cassandra/parked.cql"),
-        None,
-    ),
-];
+const PARKED: &str = include_str!("../../../../schemas/cassandra/parked.cql");
 
 /// How long to wait for the cluster.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -143,8 +131,11 @@ async fn make(
     let keyspace = &migrated.keyspace;
     let used = session.use_keyspace(keyspace, false).await;
     used.map_err(failed(&format!("use the keyspace {keyspace}")))?;
-    for (name, file, schema) in TABLES {
-        make_table(session, name, file, *schema, migrated).await?;
+    for view in view::ALL {
+        make_view(session, view.schema(), migrated).await?;
+    }
+    if columns(session, parked::TABLE, migrated).await?.is_empty() {
+        make_table(session, parked::TABLE, PARKED, migrated).await?;
     }
     let agreed = session.await_schema_agreement().await;
     agreed.map_err(failed("have all nodes agree on the schema"))?;
@@ -229,21 +220,17 @@ async fn replication_of(
         .map(|(replication,)| replication))
 }
 
-async fn make_table(
+/// Makes the first table of a view, or adds the columns that it lacks.
+async fn make_view(
     session: &Session,
-    name: &str,
-    file: &str,
-    schema: Option<&'static Schema>,
+    schema: &'static Schema,
     migrated: &mut Migrated,
 ) -> Result<(), MigrateError> {
-    let found = tables::columns(session, &migrated.keyspace, name).await;
-    let found = found.map_err(failed("look what is there"))?;
+    let name = schema.name;
+    let found = columns(session, name, migrated).await?;
     if found.is_empty() {
-        change(session, file, &format!("create the table {name}")).await?;
-        migrated.tables.push(name.to_owned());
-        return Ok(());
+        return make_table(session, name, &cql::create(schema, name), migrated).await;
     }
-    let Some(schema) = schema else { return Ok(()) };
     let missing = tables::missing(schema, &found).map_err(|other| MigrateError::OtherTable {
         table: name.to_owned(),
         other,
@@ -253,6 +240,26 @@ async fn make_table(
         change(session, &cql, &format!("add the column {name}.{column}")).await?;
         migrated.columns.push(format!("{name}.{column}"));
     }
+    Ok(())
+}
+
+async fn columns(
+    session: &Session,
+    table: &str,
+    migrated: &Migrated,
+) -> Result<BTreeMap<String, Found>, MigrateError> {
+    let found = tables::columns(session, &migrated.keyspace, table).await;
+    found.map_err(failed("look what is there"))
+}
+
+async fn make_table(
+    session: &Session,
+    name: &str,
+    cql: &str,
+    migrated: &mut Migrated,
+) -> Result<(), MigrateError> {
+    change(session, cql, &format!("create the table {name}")).await?;
+    migrated.tables.push(name.to_owned());
     Ok(())
 }
 
@@ -276,6 +283,7 @@ fn failed<E: Display>(doing: &str) -> impl Fn(E) -> MigrateError {
 mod tests {
     use super::*;
 
+    /// That those of views say what is made is shown beside [`cql::create`].
     #[test]
     fn every_file_in_the_folder_is_a_table_or_the_keyspace() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/cassandra");
@@ -284,12 +292,10 @@ mod tests {
             name.to_str().unwrap().trim_end_matches(".cql").to_owned()
         });
         let names: BTreeSet<String> = names.collect();
-        let tables = TABLES.iter().map(|(name, ..)| (*name).to_owned());
-        let known: BTreeSet<_> = tables.chain(["keyspace".to_owned()]).collect();
-        assert_eq!(names, known);
-        for (name, file, _) in TABLES {
-            let begins = format!("\nCREATE TABLE IF NOT EXISTS {name} (");
-            assert!(file.contains(&begins), "{name}");
-        }
+        let views = view::ALL.iter().map(|view| view.schema().name);
+        let known = views.chain([parked::TABLE, "keyspace"]);
+        assert_eq!(names, known.map(str::to_owned).collect());
+        let begins = format!("\nCREATE TABLE IF NOT EXISTS {} (", parked::TABLE);
+        assert!(PARKED.contains(&begins));
     }
 }

@@ -4,7 +4,7 @@ use domain::values::Timestamp;
 use domain::view::{Cells, Kind, Schema, Value};
 use scylla::value::{CqlValue, Row};
 
-use crate::view_store::ViewError;
+use crate::view_store::{self, ViewError};
 
 /// The bytes of a value decide between two of one timestamp, and are those of the embedded store.
 pub fn to_cql(value: Value) -> CqlValue {
@@ -18,7 +18,25 @@ pub fn to_cql(value: Value) -> CqlValue {
     }
 }
 
-/// The cells of a row that has all columns of the schema, in its order.
+/// A row of a partition, which has the rest of the key and all other columns of the schema.
+pub fn row(schema: &Schema, mut row: Row) -> Result<view_store::Row, ViewError> {
+    let rest_of_key = schema.key.get(1..).unwrap_or_default();
+    let others = row
+        .columns
+        .split_off(rest_of_key.len().min(row.columns.len()));
+    let rest = rest_of_key.iter().zip(row.columns);
+    let rest = rest.map(|((name, kind), value)| {
+        let value = value.and_then(|value| from_cql(*kind, value));
+        value.ok_or_else(|| ViewError::Corrupt(format!("{name} of {}", schema.name)))
+    });
+    let row = Row { columns: others };
+    Ok(view_store::Row {
+        rest: rest.collect::<Result<_, _>>()?,
+        cells: cells(schema, row)?,
+    })
+}
+
+/// The cells of a row that has all columns of the schema beside the key, in its order.
 pub fn cells(schema: &Schema, row: Row) -> Result<Cells, ViewError> {
     let columns = schema.columns.iter().zip(row.columns);
     let cells = columns.map(|(column, value)| {

@@ -27,17 +27,6 @@ pub fn merge(mut row: Row, cells: Vec<StampedCell>) -> Row {
     row
 }
 
-/// The bytes of a key: its values behind their lengths, so that none runs into the next.
-pub fn key(values: &[Value]) -> Vec<u8> {
-    let mut key = vec![];
-    for value in values {
-        let bytes = bytes(value);
-        key.extend_from_slice(&len(&bytes).to_be_bytes());
-        key.extend_from_slice(&bytes);
-    }
-    key
-}
-
 pub fn encode(row: &Row) -> Vec<u8> {
     let mut out = Vec::with_capacity(row.len() * 32);
     for cell in row {

@@ -43,6 +43,7 @@ pub fn fact(topic: Service, order: OrderId, sequence: Sequence) -> Recorded {
         order: (topic != Service::Inventory).then(order_context),
         traceparent: None,
         fact,
+        written: None,
     }
 }
 
@@ -56,11 +57,12 @@ pub fn facts(
     sequences.into_iter().map(one).collect()
 }
 
-/// What a record says, without its place on the bus.
+/// What a record says, without its place on the bus and its bytes.
 pub fn read(record: &Delivered) -> Recorded {
     let read = record.decode().unwrap();
     Recorded {
         position: 0,
+        written: None,
         ..read
     }
 }

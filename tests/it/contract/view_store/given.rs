@@ -35,6 +35,11 @@ pub fn micros(micros: i64) -> Value {
     Value::Time(Timestamp::from_micros(micros))
 }
 
+/// So many seconds after 1970.
+pub fn second(second: i64) -> Timestamp {
+    Timestamp::from_micros(second * 1_000_000)
+}
+
 /// The key of a row that nobody else writes.
 pub fn key() -> Vec<Value> {
     vec![Value::Uuid(ids::order().0)]

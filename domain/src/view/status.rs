@@ -1,6 +1,17 @@
 use std::fmt;
 
-use super::OrderRow;
+/// The last step of each stream of an order, as a view has it; empty where there is none yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Steps<'a> {
+    /// Of the order stream.
+    pub order: &'a str,
+    /// Of the reservation.
+    pub inventory: &'a str,
+    /// Of the payment.
+    pub payment: &'a str,
+    /// Of the delivery.
+    pub delivery: &'a str,
+}
 
 /// Where an order stands as a whole, derived when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,12 +70,20 @@ impl Status {
         matches!(self, Self::Cancelled | Self::Completed)
     }
 
+    /// The status with that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
     /// The first that matches: the ends, then the way back, then the way there from its end.
-    pub(super) fn derive(row: &OrderRow) -> Self {
-        let inventory = row.inventory.status.as_deref().unwrap_or_default();
-        let payment = row.payment.status.as_deref().unwrap_or_default();
-        let delivery = row.delivery.status.as_deref().unwrap_or_default();
-        match row.order_status.as_str() {
+    pub fn derive(steps: Steps<'_>) -> Self {
+        let Steps {
+            order,
+            inventory,
+            payment,
+            delivery,
+        } = steps;
+        match order {
             "CANCELLED" => return Self::Cancelled,
             "COMPLETED" => return Self::Completed,
             "CANCELLATION_REQUESTED" => return Self::Cancelling,

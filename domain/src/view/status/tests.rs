@@ -1,6 +1,4 @@
-use super::Status;
-use crate::testing::values::{items, minute, order_id};
-use crate::view::order_view::{DeliverySide, InventorySide, OrderRow, PaymentSide, Versions};
+use super::{Status, Steps};
 
 /// The statuses of the order, its stock, its money and its delivery; empty for no fact yet.
 type Streams = [&'static str; 4];
@@ -69,32 +67,13 @@ fn first_match(streams: Streams) -> &'static str {
     found.map_or("CREATED", |row| row.0)
 }
 
-fn row([order, inventory, payment, delivery]: Streams) -> OrderRow {
-    let status = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    OrderRow {
-        order_id: order_id(),
-        customer_id: "customer-7".into(),
-        currency: "EUR".into(),
-        total_amount: 1999,
-        items: items().into(),
-        order_status: order.into(),
-        cancel_reason: None,
-        created_at: minute(1),
-        updated_at: minute(1),
-        inventory: InventorySide {
-            status: status(inventory),
-            ..InventorySide::default()
-        },
-        payment: PaymentSide {
-            status: status(payment),
-            ..PaymentSide::default()
-        },
-        delivery: DeliverySide {
-            status: status(delivery),
-            ..DeliverySide::default()
-        },
-        versions: Versions::default(),
-    }
+fn derived([order, inventory, payment, delivery]: Streams) -> Status {
+    Status::derive(Steps {
+        order,
+        inventory,
+        payment,
+        delivery,
+    })
 }
 
 #[test]
@@ -105,7 +84,7 @@ fn the_status_is_the_first_that_matches_for_all_statuses_of_all_streams() {
             for payment in PAYMENT {
                 for delivery in DELIVERY {
                     let streams = [order, inventory, payment, delivery];
-                    let status = row(streams).status();
+                    let status = derived(streams);
                     assert_eq!(status.name(), first_match(streams), "{streams:?}");
                     met.insert(status);
                 }
@@ -145,18 +124,26 @@ fn the_happy_road_passes_every_step_once() {
         ),
     ];
     for (streams, status) in road {
-        assert_eq!(row(streams).status(), status);
+        assert_eq!(derived(streams), status);
     }
 }
 
 #[test]
 fn a_refused_cancellation_does_not_show_as_cancelling() {
     let refused = ["CANCELLATION_REFUSED", "SHIPPED", "CAPTURED", "DISPATCHED"];
-    assert_eq!(row(refused).status(), Status::Dispatched);
+    assert_eq!(derived(refused), Status::Dispatched);
 }
 
 #[test]
 fn only_the_two_ends_are_over() {
     let over: Vec<Status> = Status::ALL.into_iter().filter(|it| it.is_over()).collect();
     assert_eq!(over, [Status::Cancelled, Status::Completed]);
+}
+
+#[test]
+fn every_status_is_found_by_its_name() {
+    for status in Status::ALL {
+        assert_eq!(Status::named(status.name()), Some(status));
+    }
+    assert_eq!(Status::named("created"), None);
 }
