@@ -5,10 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use domain::Service;
+use futures::future::join_all;
 use infra::bus::Bus;
 use infra::cache::Cache;
 use infra::config::Orders;
-use infra::http::{self, Check, Checks};
+use infra::event_store::EventStore;
+use infra::http::{self, Check, Checks, within};
+use infra::relay;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -107,16 +110,34 @@ struct Document;
 #[async_trait]
 impl Checks for Api {
     /// Commands need the event stores of their services and nothing else: what follows from them
-    /// is done once the bus is there.
+    /// is done once the bus is there, and the relay goes on.
     async fn check(&self) -> Vec<Check> {
-        let mut checks = Vec::with_capacity(self.own.len() + 2);
-        for service in &self.own {
-            let looked = self.services.store(*service).ready().await;
-            checks.push(Check::required(format!("{service} event store"), looked));
-        }
-        let (bus, cache) = futures::join!(self.bus.ready(), self.cache.ready());
+        let own = self.own.iter().map(async |service| {
+            let store = self.services.store(*service).as_ref();
+            let ready = within(store.ready()).await;
+            let relay = match ready.is_ok() {
+                true => relay_of(store).await,
+                false => None,
+            };
+            let store = Check::required(format!("{service} event store"), ready);
+            [Some(store), relay]
+        });
+        let (own, bus, cache) = futures::join!(
+            join_all(own),
+            within(self.bus.ready()),
+            within(self.cache.ready())
+        );
+        let mut checks: Vec<_> = own.into_iter().flatten().flatten().collect();
         checks.push(Check::optional("bus", bus));
         checks.push(Check::optional("cache", cache));
         checks
     }
+}
+
+/// Whether the relay of this log has halted; `None` where there is none.
+async fn relay_of(store: &dyn EventStore) -> Option<Check> {
+    let checkpoint = store.checkpoint(relay::CHECKPOINT).await.ok()??;
+    let halted = checkpoint.halted.map_or(Ok(()), Err);
+    let name = format!("{} relay", store.service());
+    Some(Check::optional(name, halted))
 }

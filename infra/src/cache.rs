@@ -14,7 +14,7 @@ pub use redis::{InvalidRedis, RedisCache};
 pub mod lives {
     use std::time::Duration;
 
-    /// `payment:dedup:{eventId}`: a task that has come to its end.
+    /// `payment:dedup:{eventId}`: a fact that the payment service has taken.
     pub const DEDUP: Duration = Duration::from_secs(24 * 3600);
     /// `payment-lock:order:{orderId}`: a call to the provider that is on its way.
     pub const PAYMENT_LOCK: Duration = Duration::from_secs(30);

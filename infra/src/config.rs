@@ -364,6 +364,10 @@ fn describe(figment: &Figment, e: figment::Error) -> ConfigError {
     let path = e.path.join(".");
     let (key, message) = match &e.kind {
         Kind::UnknownField(name, _) => (name.clone(), "there is no such key".to_owned()),
+        // The words of others repeat the value.
+        Kind::InvalidType(_, wanted) if secret::may_be_one(&path) => {
+            (path, format!("is not {wanted}"))
+        }
         kind => (path, kind.to_string()),
     };
     let source = e.metadata.as_ref().map(source_name);

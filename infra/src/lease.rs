@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::event_store::EventStore;
@@ -83,17 +83,23 @@ impl LeaseHolder {
             }
             let asked_at = Instant::now();
             let lasts = self.terms.lasts;
-            match self.store.acquire(self.name, &self.holder, lasts).await {
-                Ok(Some(lease)) if lease.epoch == epoch => until = asked_at + lasts,
-                Ok(_) => {
+            let renewed = self.store.acquire(self.name, &self.holder, lasts);
+            // A store that does not answer must not keep the work going.
+            match timeout_at(until, renewed).await {
+                Ok(Ok(Some(lease))) if lease.epoch == epoch => until = asked_at + lasts,
+                Ok(Ok(_)) => {
                     tracing::warn!(lease = self.name, epoch, "the lease was lost");
                     end.cancel();
                 }
-                Err(e) if asked_at >= until => {
-                    tracing::warn!(lease = self.name, epoch, error = %e, "not renewed in time");
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    tracing::warn!(
+                        lease = self.name,
+                        epoch,
+                        "the lease was not renewed in time"
+                    );
                     end.cancel();
                 }
-                Err(_) => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use infra::bus::Bus;
-use infra::http::{self, Check, Checks};
+use infra::http::{self, Check, Checks, within};
 use infra::view_store::ViewStore;
 
 /// `/healthz`, `/readyz` and `/metrics`.
@@ -21,7 +21,7 @@ struct Needs {
 #[async_trait]
 impl Checks for Needs {
     async fn check(&self) -> Vec<Check> {
-        let (bus, views) = futures::join!(self.bus.ready(), self.views.ready());
+        let (bus, views) = futures::join!(within(self.bus.ready()), within(self.views.ready()));
         vec![
             Check::required("bus", bus),
             Check::required("view store", views),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use domain::View;
-use infra::http::{self, Check, Checks};
+use infra::http::{self, Check, Checks, within};
 use infra::view_store::{Table, ViewStore};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -85,6 +85,9 @@ struct Document;
 #[async_trait]
 impl Checks for Api {
     async fn check(&self) -> Vec<Check> {
-        vec![Check::required("view store", self.store.ready().await)]
+        vec![Check::required(
+            "view store",
+            within(self.store.ready()).await,
+        )]
     }
 }

@@ -17,6 +17,7 @@ struct Migrated {
     topics: Vec<String>,
     keyspace: String,
     tables: Vec<String>,
+    columns: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,6 +66,7 @@ async fn migrate(servers: &Servers) -> anyhow::Result<Migrated> {
         topics,
         keyspace: done.keyspace,
         tables: done.tables,
+        columns: done.columns,
     })
 }
 
@@ -87,6 +89,7 @@ fn show(migrated: &Migrated) {
         what => format!("made {}", what.join(", ")),
     };
     say(format_args!("topics    {}", made(&migrated.topics)));
-    let tables = made(&migrated.tables);
+    let new = [&migrated.tables[..], &migrated.columns].concat();
+    let tables = made(&new);
     say(format_args!("keyspace  {}: {tables}", migrated.keyspace));
 }

@@ -16,7 +16,7 @@ pub use eventually::{eventually, eventually_within};
 pub use moment::Moment;
 pub use pipeline::{Fast, Pipeline};
 pub use place::{Addresses, Place};
-pub use remove::remove;
+pub use remove::remove_unless_failed;
 pub use role::Role;
 pub use servers::{cassandra_nodes, kafka_brokers, own_prefix, postgres_url, redis_url};
 pub use settings::config_of;

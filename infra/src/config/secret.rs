@@ -22,6 +22,12 @@ impl fmt::Debug for Secret {
 
 const MASK: &str = "***";
 
+/// True where values of `key` may hold a secret.
+pub(super) fn may_be_one(key: &str) -> bool {
+    let whole = ["cassandra_password", "payment_key", "kafka_properties"];
+    whole.contains(&key) || key.ends_with("_url")
+}
+
 /// True where `value` holds something that [`shown`] hides.
 pub(super) fn is_secret(key: &str, value: &str) -> bool {
     let shown = shown(key, value);

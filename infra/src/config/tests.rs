@@ -200,6 +200,16 @@ fn a_secret_is_not_taken_from_the_command_line() {
 }
 
 #[test]
+fn a_secret_of_a_wrong_kind_is_not_repeated() {
+    for key in ["cassandra_password", "payment_key", "redis_url"] {
+        let e = load_file(&[&format!("{key}=12345678")]).1.unwrap_err();
+        assert_eq!(e.key, key);
+        assert!(!e.to_string().contains("12345678"), "{e}");
+        assert!(e.message.contains("string"), "{e}");
+    }
+}
+
+#[test]
 fn tls_to_kafka_needs_a_build_with_it_and_says_which() {
     for property in [
         "security.protocol=SSL",

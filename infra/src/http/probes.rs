@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -10,6 +11,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 
 use super::Json;
@@ -79,21 +82,62 @@ pub trait Checks: Send + Sync + 'static {
     async fn check(&self) -> Vec<Check>;
 }
 
+/// What is looked at answers by then, or is not ready: probes give up after a few seconds.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+/// For how long a look is good: however many ask, servers are asked once a second.
+const LOOK_LASTS: Duration = Duration::from_secs(1);
+
+/// What was looked at, or that there was no answer within `LOOK_WITHIN` (2 s).
+///
+/// # Errors
+/// In words.
+pub async fn within<E: Display>(looked: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    match timeout(LOOK_WITHIN, looked).await {
+        Ok(looked) => looked.map_err(|e| e.to_string()),
+        Err(_) => Err(format!("no answer within {LOOK_WITHIN:?}")),
+    }
+}
+
+/// The last look, and the way to the next.
+struct Looks {
+    checks: Arc<dyn Checks>,
+    last: Mutex<Option<(Instant, Vec<Check>)>>,
+}
+
+impl Looks {
+    /// One look at a time; who waited for another's takes it.
+    async fn look(&self) -> Vec<Check> {
+        let mut last = self.last.lock().await;
+        if let Some((at, checks)) = &*last
+            && at.elapsed() < LOOK_LASTS
+        {
+            return checks.clone();
+        }
+        let checks = self.checks.check().await;
+        *last = Some((Instant::now(), checks.clone()));
+        checks
+    }
+}
+
 /// `/healthz`, `/readyz` and `/metrics`.
 pub fn probes(checks: Arc<dyn Checks>) -> Router {
+    let looks = Looks {
+        checks,
+        last: Mutex::default(),
+    };
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(show_metrics))
-        .with_state(checks)
+        .with_state(Arc::new(looks))
 }
 
 async fn healthz() -> Json<Health> {
     Json(Health { status: "up" })
 }
 
-async fn readyz(State(checks): State<Arc<dyn Checks>>) -> Response {
-    let checks = checks.check().await;
+async fn readyz(State(looks): State<Arc<Looks>>) -> Response {
+    let checks = looks.look().await;
     let missing = |required| checks.iter().any(|c| !c.ok && c.required == required);
     let (code, status) = match (missing(true), missing(false)) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "unready"),

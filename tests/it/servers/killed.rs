@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use domain::Service;
 use serde_json::Value;
 use tokio::time::sleep;
+use waybill::adapters::Adapters;
 
 use super::fleet::Fleet;
 use super::load;
@@ -101,6 +103,13 @@ async fn a_payment_whose_process_was_killed_during_the_call_goes_on_as_soon_as_a
         .order_until(&id, |order| order["payment"]["status"] == "REQUESTED")
         .await;
     first.kill().await;
+    let adapters = Adapters::open(&place.config()).unwrap();
+    let log = adapters.store(Service::Payment).read_log(0, 100).await;
+    let answered = log
+        .unwrap()
+        .iter()
+        .any(|fact| fact.name == "payment.authorized");
+    assert!(!answered, "the call had ended before the kill");
     let second = place.start("command-api").await;
     let paid = |order: &Value| order["payment"]["status"] == "AUTHORIZED";
     eventually_within(SOON, || client.order(&id), paid).await;

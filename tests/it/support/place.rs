@@ -5,7 +5,8 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{
-    Role, cassandra_nodes, config_of, kafka_brokers, own_prefix, postgres_url, redis_url, remove,
+    Role, cassandra_nodes, config_of, kafka_brokers, own_prefix, postgres_url, redis_url,
+    remove_unless_failed,
 };
 
 /// Any ports, few partitions, and session time-outs that only the brokers of tests allow.
@@ -135,20 +136,6 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        let servers = self.servers();
-        // On a thread of its own, since this one may be running the test.
-        let removed = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(remove(&servers))
-        });
-        if let Ok(Err(e)) = removed.join() {
-            println!("what the test had on the servers is left: {e}");
-        }
+        remove_unless_failed(self.servers());
     }
 }

@@ -14,8 +14,26 @@ use tokio::time::timeout;
 /// How long it may take: who fails to remove something leaves it.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// Removes the databases, topics and keyspace of a pipeline that no longer runs.
-pub async fn remove(servers: &Servers) -> Result<(), Box<dyn Error + Send + Sync>> {
+/// Removes what a pipeline that no longer runs had on servers, unless its test has failed.
+pub fn remove_unless_failed(servers: Servers) {
+    if std::thread::panicking() {
+        return;
+    }
+    // On a thread of its own, since this one may be running the test.
+    let removed = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(remove(&servers))
+    });
+    if let Ok(Err(e)) = removed.join() {
+        println!("what the test had on the servers is left: {e}");
+    }
+}
+
+/// Removes the databases, topics and keyspace of a pipeline.
+async fn remove(servers: &Servers) -> Result<(), Box<dyn Error + Send + Sync>> {
     let all = async { tokio::try_join!(databases(servers), topics(servers), keyspace(servers)) };
     timeout(WITHIN, all).await??;
     Ok(())

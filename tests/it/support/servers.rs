@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A Postgres server to make databases on, as a user who may; `None` where there is none, and the
@@ -27,9 +28,10 @@ pub fn redis_url() -> Option<String> {
 
 /// A prefix for names on shared servers that nobody else uses: `[a-z][a-z0-9_]{0,15}`.
 pub fn own_prefix() -> String {
+    static RUN: LazyLock<u32> = LazyLock::new(|| fastrand::u32(..));
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("t{}_{n}_", std::process::id())
+    format!("t{:08x}_{n}_", *RUN)
 }
 
 fn url_in(variable: &str) -> Option<String> {

@@ -221,6 +221,8 @@ async fn the_lag_of_a_relay_grows_while_the_brokers_stand_still_and_is_0_once_th
     assert_eq!(metrics.get(&parked("order_view-g1", "failed")), Some(0.0));
     command.terminate().await;
     projectors.terminate().await;
+    // While there are brokers to remove its topics from.
+    drop(place);
 }
 
 fn of_service(name: &str, service: &str) -> String {

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use super::measured::Metrics;
 use crate::support::{
     Client, cassandra_nodes, config_of, eventually, kafka_brokers, own_prefix, postgres_url,
-    redis_url,
+    redis_url, remove_unless_failed,
 };
 
 /// Without delays.
@@ -117,6 +117,14 @@ impl Place {
         }
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(servers) = self.config().servers {
+            remove_unless_failed(servers);
+        }
     }
 }
 

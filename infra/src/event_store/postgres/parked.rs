@@ -19,21 +19,29 @@ impl ParkedRows for PostgresEventStore {
         let insert = "INSERT INTO parked (consumer_group, topic, record_key, partition, \
                       record_offset, revision, ended_at, replaced, fact) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
-        if self.write(insert, &row, row.revision).await? {
-            return Ok(());
-        }
-        match self.parked_row(&row.id()).await? {
-            Some(ended) if ended.ended.is_some() && !ended.gave_up(&row) => {
-                let revision = ended.revision + 1;
-                let reopen = "UPDATE parked SET revision = $6, ended_at = $7, replaced = $8, fact = $9 \
-                              WHERE consumer_group = $1 AND topic = $2 AND record_key = $3 \
-                              AND partition = $4 AND record_offset = $5 \
-                              AND ended_at IS NOT NULL AND revision = $6 - 1";
-                self.write(reopen, &ParkedRow { revision, ..row }, revision)
-                    .await?;
-                Ok(())
+        let reopen = "UPDATE parked SET revision = $6, ended_at = $7, replaced = $8, fact = $9 \
+                      WHERE consumer_group = $1 AND topic = $2 AND record_key = $3 \
+                      AND partition = $4 AND record_offset = $5 \
+                      AND ended_at IS NOT NULL AND revision = $6 - 1";
+        loop {
+            if self.write(insert, &row, row.revision).await? {
+                return Ok(());
             }
-            _ => Ok(()),
+            match self.parked_row(&row.id()).await? {
+                Some(ended) if ended.ended.is_some() && !ended.gave_up(&row) => {
+                    let revision = ended.revision + 1;
+                    let again = ParkedRow {
+                        revision,
+                        ..row.clone()
+                    };
+                    if self.write(reopen, &again, revision).await? {
+                        return Ok(());
+                    }
+                }
+                Some(_) => return Ok(()),
+                // It was purged in between.
+                None => {}
+            }
         }
     }
 
