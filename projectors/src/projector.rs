@@ -5,6 +5,8 @@
 //! of the cells make the second write change nothing. A fact that cannot be read is parked and
 //! nothing waits behind it: writes of a view commute. It is written when it is taken up again, each
 //! for itself, by whichever process comes first; a second write changes nothing.
+//!
+//! While the store is away a batch is tried again and again, and nothing is read behind it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,11 +20,12 @@ use infra::clock;
 use infra::codec::Unreadable;
 use infra::consumer::Take;
 use infra::event_store::{EventStore, ParkedRows};
-use infra::failure::{Failure, until_stopped};
+use infra::failure::{Failure, LONGEST_PAUSE, pauses, until_stopped};
 use infra::monitor::{Monitor, Progress};
 use infra::redrive::Redriver;
 use infra::telemetry::trace::{self, Kind, Work};
 use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Facts of one batch: enough to fold an order's burst into one write, few enough to be shown at
@@ -67,7 +70,6 @@ impl Projector {
     }
 
     async fn follow(&self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
-        let schema = self.view.schema();
         let group = || self.group.clone();
         let projected = metrics::counter!("waybill_facts_projected_total", "group" => group());
         let took = metrics::histogram!("waybill_projection_seconds", "group" => group());
@@ -82,17 +84,46 @@ impl Projector {
                 // Nothing is in hand, and what is done is committed.
                 Polled::Leaving(_) => continue,
             };
-            let folded = self.fold(&records).await?;
-            if !folded.rows.is_empty() {
-                self.store.apply(schema, &self.table, folded.rows).await?;
-            }
-            drop(folded.spans);
-            if let Some((oldest, newest)) = folded.times {
+            let written = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                written = self.write(&records, subscription.as_mut()) => written?,
+            };
+            if let Some((oldest, newest)) = written {
                 took.record(clock::now().ms_since(oldest) as f64 / 1000.0);
                 progress.is_at(newest);
             }
             commit(subscription.as_mut(), &records).await?;
             projected.increment(records.len() as u64);
+        }
+    }
+
+    /// Writes what the facts write, however long the store is away, and says of what times they are.
+    /// Meanwhile no more are read, and the partitions stay here; where some go to another member, the
+    /// batch is given up, and comes again from what was committed.
+    async fn write(
+        &self,
+        records: &[Delivered],
+        subscription: &mut dyn Subscription,
+    ) -> Result<Option<(Timestamp, Timestamp)>, Failure> {
+        let schema = self.view.schema();
+        let mut pauses = pauses();
+        loop {
+            let Folded { rows, spans, times } = self.fold(records).await?;
+            let applied = match rows.is_empty() {
+                true => Ok(()),
+                false => self.store.apply(schema, &self.table, rows).await,
+            };
+            drop(spans);
+            let reason = match applied.map_err(Failure::from) {
+                Ok(()) => return Ok(times),
+                Err(Failure::Unavailable(reason)) => reason,
+                Err(other) => return Err(other),
+            };
+            tracing::warn!(group = self.group, reason, "rows cannot be written yet");
+            tokio::select! {
+                () = sleep(pauses.next().unwrap_or(LONGEST_PAUSE)) => {}
+                left = until_some_leave(subscription) => return Err(left),
+            }
         }
     }
 
@@ -167,6 +198,19 @@ struct Folded {
     spans: Vec<Work>,
     /// Of the oldest fact and the newest.
     times: Option<(Timestamp, Timestamp)>,
+}
+
+/// Stays a member of the group, and wants no records.
+async fn until_some_leave(subscription: &mut dyn Subscription) -> Failure {
+    loop {
+        match subscription.poll(0).await {
+            Ok(Polled::Records(_)) => {}
+            Ok(Polled::Leaving(_)) => {
+                return Failure::Unavailable("partitions go to another member".to_owned());
+            }
+            Err(e) => return e.into(),
+        }
+    }
 }
 
 async fn commit(subscription: &mut dyn Subscription, records: &[Delivered]) -> Result<(), Failure> {

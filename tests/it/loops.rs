@@ -1,5 +1,7 @@
 //! The loops of the engine when what they call fails.
 
+mod projecting;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
