@@ -29,12 +29,15 @@ fn show(status: &Status) {
         say(row_of(service));
     }
     let topics = Service::ALL.map(|topic| format!("{:>10}", topic.name()));
-    say(format_args!("\nyet to take   {}  parked", topics.join("")));
+    let names = status.parked.iter().map(|group| group.group.len());
+    let width = names.max().unwrap_or_default().max("yet to take".len());
+    let topics = topics.join("");
+    say(format_args!("\n{:width$}{topics}  parked", "yet to take"));
     for group in &status.parked {
         let lags = Service::ALL.map(|topic| lag_of(status, &group.group, topic));
         let parked = group.failed.zip(group.waiting);
         say(format_args!(
-            "{:14}{}{:>8}",
+            "{:width$}{}{:>8}",
             group.group,
             lags.join(""),
             number(parked.map(|(failed, waiting)| failed + waiting)),
