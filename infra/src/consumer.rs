@@ -25,13 +25,11 @@ mod lanes;
 mod ledger;
 
 use std::collections::{HashMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::{Recorded, Service};
-use futures::FutureExt;
 use metrics::{Counter, Gauge};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -39,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bus::{Bus, Delivered, Partition, Polled};
 use crate::event_store::{EventStore, ParkedRow, WAITING};
-use crate::failure::{Failure, MAX_ATTEMPTS, pauses, until_stopped};
+use crate::failure::{Failure, MAX_ATTEMPTS, pauses, unless_it_panics, until_stopped};
 use fetch::Fetcher;
 use lanes::Lanes;
 use ledger::Ledger;
@@ -325,10 +323,7 @@ impl One {
         let mut attempts = 0;
         let mut pauses = pauses();
         loop {
-            // A panic is a failure of an unknown kind: it must not take the whole group along.
-            let taken = AssertUnwindSafe(self.take.take(&fact)).catch_unwind().await;
-            let taken = taken.unwrap_or_else(|_| Err(Failure::Unknown("it panicked".into())));
-            let (class, reason) = match taken {
+            let (class, reason) = match unless_it_panics(self.take.take(&fact)).await {
                 Ok(()) => return End::Taken,
                 Err(Failure::Permanent { class, reason }) => (Some(class), reason),
                 Err(Failure::Unavailable(reason)) => (None, reason),

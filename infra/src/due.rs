@@ -5,20 +5,18 @@
 //! as a key, and the decider takes a repeated outcome as nothing.
 
 use std::collections::HashSet;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::values::Timestamp;
-use futures::FutureExt;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::event_store::{Append, AppendError, DueRow, EventStore, StoreError};
-use crate::failure::{Failure, MAX_ATTEMPTS, pause_after};
+use crate::failure::{Failure, MAX_ATTEMPTS, pause_after, unless_it_panics};
 use crate::telemetry::trace::{self, Kind, Work};
 
 /// Tasks that run at once: each waits for somebody else most of its time, and holds a few
@@ -138,8 +136,7 @@ impl One {
 
     async fn run_once(self, mut row: DueRow, work: &Work) -> String {
         let id = row.id();
-        let result = AssertUnwindSafe(self.run.run(&row)).catch_unwind().await;
-        let result = result.unwrap_or_else(|_| Err(Failure::Unknown("it panicked".into())));
+        let result = unless_it_panics(self.run.run(&row)).await;
         if let Err(failure) = &result {
             work.failed(failure);
         }

@@ -1,9 +1,11 @@
 //! What kinds of failure there are for work that no person waits for, and how long to wait after
 //! one.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use futures::FutureExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +71,17 @@ impl From<ViewError> for Failure {
             ViewError::Corrupt(_) => Self::permanent("undecodable", e.to_string()),
         }
     }
+}
+
+/// Does `work`, whose panic is a failure of an unknown kind: it must not take others along.
+///
+/// # Errors
+/// Those of the work.
+pub async fn unless_it_panics<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or_else(|_| Err(Failure::Unknown("it panicked".to_owned())))
 }
 
 /// How often a failure of an unknown kind is tried again before a person has to look.

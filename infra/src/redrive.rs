@@ -18,13 +18,12 @@
 //! last row of the key had ended, is the first of its key at the next look. Facts of one key in
 //! two partitions, as after a record under a wrong key, have no order among each other.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Recorded;
 use domain::values::Timestamp;
-use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +35,7 @@ use crate::envelope;
 use crate::event_store::{
     Ended, EventStore, How, ParkedRow, ParkedRows, StoreError, StoredFact, UNKNOWN_VERSION,
 };
-use crate::failure::{Failure, MAX_ATTEMPTS, pauses, until_stopped};
+use crate::failure::{Failure, MAX_ATTEMPTS, pauses, unless_it_panics, until_stopped};
 
 /// Between two looks: how long what waits for nothing waits at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -207,8 +206,7 @@ impl Redriver {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let taken = AssertUnwindSafe(self.take.take(&fact)).catch_unwind().await;
-            match taken.unwrap_or_else(|_| Err(Failure::Unknown("it panicked".into()))) {
+            match unless_it_panics(self.take.take(&fact)).await {
                 Ok(()) => return Attempt::Taken,
                 Err(Failure::Unknown(_)) if attempts < MAX_ATTEMPTS => {
                     sleep(pauses.next().unwrap_or_default()).await;

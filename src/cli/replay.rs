@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::explain::order_id;
 use super::output::{complain, say, say_json};
+use super::serve::service;
 use super::{Context, EXIT_FAILURE};
 use crate::adapters::Adapters;
 
@@ -61,14 +62,6 @@ struct Replayed {
     /// True where the relay has gone on since.
     #[serde(skip_serializing_if = "Option::is_none")]
     goes_on: Option<bool>,
-}
-
-fn service(name: &str) -> Result<Service, String> {
-    let named = Service::ALL
-        .into_iter()
-        .find(|service| service.name() == name);
-    let known = Service::ALL.map(Service::name).join(", ");
-    named.ok_or_else(|| format!("it is not one of {known}"))
 }
 
 pub async fn run(context: Context, args: Replay) -> anyhow::Result<ExitCode> {

@@ -35,7 +35,8 @@ impl CommandApi {
     }
 }
 
-fn service(name: &str) -> Result<Service, String> {
+/// Reads the name of a service.
+pub fn service(name: &str) -> Result<Service, String> {
     let known = Service::ALL
         .into_iter()
         .find(|service| service.name() == name);

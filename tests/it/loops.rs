@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use domain::order::{Command, Order, Place};
-use domain::values::{Item, OrderId, Timestamp};
-use domain::{Category, OrderContext, Recorded, Service, StreamId, Task};
+use domain::order::{Command, Order};
+use domain::values::{OrderId, Timestamp};
+use domain::{Category, Recorded, Service, StreamId, Task};
 use infra::bus::FeedBus;
 use infra::consumer::{Consumer, Take};
 use infra::due::{Done, DueRunner, RunTask};
@@ -17,12 +17,11 @@ use infra::event_store::{Append, Database, DueRow, EmbeddedEventStore, EventStor
 use infra::failure::{Failure, MAX_ATTEMPTS};
 use infra::handler::Handler;
 use infra::{Origin, clock, ids};
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::eventually;
+use crate::support::{eventually, order_of_three};
 
 struct Bench {
     store: Arc<dyn EventStore>,
@@ -48,30 +47,7 @@ impl Bench {
 
     /// An order with three facts.
     async fn order(&self) -> OrderId {
-        let id = ids::order();
-        let item: Item =
-            serde_json::from_value(json!({"sku": "sku-1", "quantity": 1, "unitPrice": 5})).unwrap();
-        let place = Place {
-            customer_id: "customer".to_owned().try_into().unwrap(),
-            items: vec![item].try_into().unwrap(),
-            currency: "EUR".parse().unwrap(),
-            deadline_ms: 0,
-        };
-        let mut origin = Origin::of_person(ids::unique(), id.to_string(), clock::now());
-        origin.order = Some(OrderContext {
-            customer_id: place.customer_id.clone(),
-            currency: place.currency,
-            total_amount: place.items.total(),
-            placed_at: origin.at,
-        });
-        let cancel = Command::Cancel {
-            reason: "why not".to_owned().try_into().unwrap(),
-        };
-        let stream = StreamId::of(Category::Order, id);
-        let commands = [Command::Place(place), cancel, Command::Refuse];
-        let handled = self.orders.handle(&stream, &commands, &origin, None).await;
-        assert_eq!(handled.unwrap().facts.len(), 3);
-        id
+        order_of_three(&self.orders).await
     }
 
     fn consume(&mut self, take: &Arc<Flaky>) {

@@ -3,6 +3,7 @@
 mod client;
 mod eventually;
 mod moment;
+mod order;
 mod pipeline;
 mod place;
 pub mod provider;
@@ -14,6 +15,7 @@ mod settings;
 pub use client::{Client, Reply, order_of};
 pub use eventually::{eventually, eventually_within};
 pub use moment::Moment;
+pub use order::order_of_three;
 pub use pipeline::{Fast, Pipeline};
 pub use place::{Addresses, Place};
 pub use remove::remove_unless_failed;

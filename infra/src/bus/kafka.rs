@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::Service;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::FutureProducer;
@@ -75,7 +76,7 @@ impl KafkaBus {
         }
     }
 
-    /// Asks the brokers something with a client of its own, on a thread that may block.
+    /// Asks as a client of this group.
     async fn ask<T: Send + 'static>(
         &self,
         group: &str,
@@ -83,8 +84,7 @@ impl KafkaBus {
     ) -> Result<T, BusError> {
         let mut client = self.place.client("admin");
         client.set("group.id", self.place.group(group));
-        let asked = spawn_blocking(move || question(&client.create_with_context(Quiet)?));
-        asked.await.map_err(|e| BusError(e.to_string()))?
+        ask(client, question).await
     }
 
     /// That the brokers answer and have these topics.
@@ -105,6 +105,15 @@ impl KafkaBus {
         };
         self.ask(NO_GROUP, look).await
     }
+}
+
+/// Asks the brokers something with a client of its own, on a thread that may block.
+async fn ask<T: Send + 'static>(
+    client: ClientConfig,
+    question: impl FnOnce(&BaseConsumer<Quiet>) -> Result<T, BusError> + Send + 'static,
+) -> Result<T, BusError> {
+    let asked = spawn_blocking(move || question(&client.create_with_context(Quiet)?));
+    asked.await.map_err(|e| BusError(e.to_string()))?
 }
 
 impl From<KafkaError> for BusError {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use domain::order::{Command, Order, Place};
-use domain::values::{Item, OrderId};
-use domain::{Category, FactId, OrderContext, Recorded, Service, StreamId};
+use domain::order::Order;
+use domain::values::OrderId;
+use domain::{Category, FactId, Recorded, Service, StreamId};
 use infra::bus::{Bus, FeedBus};
+use infra::clock;
 use infra::consumer::{Consumer, Take};
 use infra::event_store::{
     Append, Database, EmbeddedEventStore, EventStore, NewFact, ParkedRow, Redrive,
@@ -15,13 +16,11 @@ use infra::event_store::{
 use infra::failure::Failure;
 use infra::handler::Handler;
 use infra::redrive::Redriver;
-use infra::{Origin, clock, ids};
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::eventually;
+use crate::support::{eventually, order_of_three};
 
 pub const GROUP: &str = "test";
 
@@ -51,30 +50,7 @@ impl Bench {
 
     /// An order with three facts: created, cancellation requested and refused.
     pub async fn order(&self) -> OrderId {
-        let id = ids::order();
-        let item: Item =
-            serde_json::from_value(json!({"sku": "sku-1", "quantity": 1, "unitPrice": 5})).unwrap();
-        let place = Place {
-            customer_id: "customer".to_owned().try_into().unwrap(),
-            items: vec![item].try_into().unwrap(),
-            currency: "EUR".parse().unwrap(),
-            deadline_ms: 0,
-        };
-        let mut origin = Origin::of_person(ids::unique(), id.to_string(), clock::now());
-        origin.order = Some(OrderContext {
-            customer_id: place.customer_id.clone(),
-            currency: place.currency,
-            total_amount: place.items.total(),
-            placed_at: origin.at,
-        });
-        let cancel = Command::Cancel {
-            reason: "why not".to_owned().try_into().unwrap(),
-        };
-        let commands = [Command::Place(place), cancel, Command::Refuse];
-        let stream = StreamId::of(Category::Order, id);
-        let handled = self.orders.handle(&stream, &commands, &origin, None).await;
-        assert_eq!(handled.unwrap().facts.len(), 3);
-        id
+        order_of_three(&self.orders).await
     }
 
     /// Appends a fact behind the `last` of an order, as the third of it but for `change`.

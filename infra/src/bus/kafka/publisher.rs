@@ -21,8 +21,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::KafkaPlace;
 use super::member::Quiet;
+use super::{KafkaPlace, NO_GROUP, ask};
 use crate::bus::publisher::{Ack, Acknowledged, Ends, Published, Publisher, Refused, Session};
 use crate::bus::{BusError, Record};
 use crate::envelope;
@@ -58,15 +58,10 @@ impl KafkaPublisher {
     ) -> Result<T, BusError> {
         let mut client = self.place.client("relay-check");
         client
-            .set("group.id", "unused")
+            .set("group.id", NO_GROUP)
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "error");
-        let asked = tokio::task::spawn_blocking(move || {
-            let consumer: BaseConsumer<Quiet> =
-                client.create_with_context(Quiet).map_err(BusError::from)?;
-            question(&consumer)
-        });
-        asked.await.map_err(|e| BusError(e.to_string()))?
+        ask(client, question).await
     }
 }
 

@@ -11,6 +11,18 @@ use super::PostgresEventStore;
 use super::values::{JsonText, Micros, rows};
 use crate::event_store::{ParkedId, ParkedRow, ParkedRows, StoreError};
 
+/// The rows of a group, of one key where it is given: those that are open, or those that ended.
+macro_rules! select_of_key {
+    ($ended_at:literal) => {
+        concat!(
+            "SELECT fact FROM parked WHERE consumer_group = $1 AND ended_at ",
+            $ended_at,
+            " AND ($2 IS NULL OR record_key = $2) \
+             ORDER BY topic, record_key, partition, record_offset LIMIT $3"
+        )
+    };
+}
+
 type Query<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 #[async_trait]
@@ -51,18 +63,8 @@ impl ParkedRows for PostgresEventStore {
         key: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ParkedRow>, StoreError> {
-        let key = key.map(text);
-        self.read(|| {
-            sqlx::query_scalar(
-                "SELECT fact FROM parked WHERE consumer_group = $1 AND ended_at IS NULL \
-                 AND ($2 IS NULL OR record_key = $2) \
-                 ORDER BY topic, record_key, partition, record_offset LIMIT $3",
-            )
-            .bind(group)
-            .bind(&key)
-            .bind(rows(limit))
-        })
-        .await
+        self.of_key(select_of_key!("IS NULL"), group, key, limit)
+            .await
     }
 
     async fn parked_after(
@@ -181,18 +183,8 @@ impl ParkedRows for PostgresEventStore {
         key: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ParkedRow>, StoreError> {
-        let key = key.map(text);
-        self.read(|| {
-            sqlx::query_scalar(
-                "SELECT fact FROM parked WHERE consumer_group = $1 AND ended_at IS NOT NULL \
-                 AND ($2 IS NULL OR record_key = $2) \
-                 ORDER BY topic, record_key, partition, record_offset LIMIT $3",
-            )
-            .bind(group)
-            .bind(&key)
-            .bind(rows(limit))
-        })
-        .await
+        self.of_key(select_of_key!("IS NOT NULL"), group, key, limit)
+            .await
     }
 
     async fn purge_parked(&self, group: &str, before: Timestamp) -> Result<u64, StoreError> {
@@ -210,6 +202,23 @@ impl ParkedRows for PostgresEventStore {
 }
 
 impl PostgresEventStore {
+    async fn of_key(
+        &self,
+        select: &'static str,
+        group: &str,
+        key: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ParkedRow>, StoreError> {
+        let key = key.map(text);
+        self.read(|| {
+            sqlx::query_scalar(select)
+                .bind(group)
+                .bind(&key)
+                .bind(rows(limit))
+        })
+        .await
+    }
+
     /// Writes a row by `statement`, and says whether there was one to write.
     async fn write(
         &self,
