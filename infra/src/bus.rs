@@ -120,6 +120,28 @@ pub trait Bus: Send + Sync + 'static {
     /// [`BusError`]
     async fn lag(&self, group: &str, topics: &[Service]) -> Result<Vec<(Service, u64)>, BusError>;
 
+    /// Behind the last record of each partition there is.
+    ///
+    /// # Errors
+    /// [`BusError`]
+    async fn ends(&self, topics: &[Service]) -> Result<Vec<(Partition, i64)>, BusError>;
+
+    /// Where the group goes on in each partition there is; 0 where it has not committed.
+    ///
+    /// # Errors
+    /// [`BusError`]
+    async fn offsets(
+        &self,
+        group: &str,
+        topics: &[Service],
+    ) -> Result<Vec<(Partition, i64)>, BusError>;
+
+    /// Says where a group begins that has no members.
+    ///
+    /// # Errors
+    /// [`BusError`], also where it has members.
+    async fn begin_at(&self, group: &str, offsets: &[(Partition, i64)]) -> Result<(), BusError>;
+
     /// Publishes a copy of a record that a group could not take, and why; it is durable when this
     /// returns. The parked row is the truth: where there are no topics this does nothing.
     ///

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::values::{OrderId, Timestamp};
-use domain::{Position, Sequence, Service, StreamId};
+use domain::{Category, FactId, Position, Sequence, Service, StreamId};
 use tokio::sync::watch;
 
 pub use embedded::{Database, DatabaseError, EmbeddedEventStore};
@@ -73,6 +73,19 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`]
     async fn read_log(&self, after: Position, limit: usize) -> Result<Vec<StoredFact>, StoreError>;
+
+    /// The facts of all streams of `category`, by the bytes of the stream's id and then by sequence:
+    /// those behind `after`, whether that is there or not, at most `limit`. Fewer than that are all
+    /// that are left.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    async fn read_category(
+        &self,
+        category: Category,
+        after: Option<&FactId>,
+        limit: usize,
+    ) -> Result<Vec<StoredFact>, StoreError>;
 
     /// The last position of the log; 0 where it is empty.
     ///

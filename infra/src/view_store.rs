@@ -5,6 +5,8 @@
 
 mod cassandra;
 mod embedded;
+mod generations;
+mod live;
 
 use async_trait::async_trait;
 use domain::view::{Cells, Direction, Schema, Value};
@@ -15,6 +17,8 @@ pub use cassandra::{
     migrate_keyspace,
 };
 pub use embedded::EmbeddedViewStore;
+pub use generations::{Generation, Generations, Rebuild, State};
+pub use live::Live;
 
 /// Sequences are multiplied by this to make a stamp; a repair of a cell adds its number.
 pub const STAMPS_PER_SEQUENCE: i64 = 1024;
@@ -88,6 +92,19 @@ pub struct Row {
     pub cells: Cells,
 }
 
+/// A row that a scan met.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scanned {
+    /// All of its key.
+    pub key: Vec<Value>,
+    /// What is in it.
+    pub cells: Cells,
+}
+
+/// Where a scan goes on: whatever the store needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanCursor(pub Vec<u8>);
+
 /// Where views are kept.
 #[async_trait]
 pub trait ViewStore: Send + Sync + 'static {
@@ -136,6 +153,60 @@ pub trait ViewStore: Send + Sync + 'static {
         table: &Table,
         slice: Slice<'_>,
     ) -> Result<Vec<Row>, ViewError>;
+
+    /// Makes a table of a view, durably, where it is not there; all nodes know it when this returns.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    async fn make(&self, schema: &'static Schema, table: &Table) -> Result<(), ViewError>;
+
+    /// Removes a table and all that is in it; nothing where it is not there.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    async fn remove(&self, table: &Table) -> Result<(), ViewError>;
+
+    /// Reads some of all rows of a table, from the first on or from where `after` goes on, in an order
+    /// of the store's own, [`MAX_ROWS`] at most; and says where to go on, where there is more. A row
+    /// that is there all the while is met once.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    async fn scan(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        after: Option<&ScanCursor>,
+    ) -> Result<(Vec<Scanned>, Option<ScanCursor>), ViewError>;
+
+    /// The cells of a row with their stamps, in the order of the columns; none where there is no row.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    async fn stamped(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        key: &[Value],
+    ) -> Result<Vec<StampedCell>, ViewError>;
+
+    /// How the generations of a view stand; `None` where that was never said.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    async fn generations(&self, view: &str) -> Result<Option<Generations>, ViewError>;
+
+    /// Says how they stand, durably and for all processes at once, where they stand as when
+    /// `generations` was read, by its version (0 for none); false, and nothing is done, where
+    /// somebody else has changed them since. The version grows by one.
+    ///
+    /// # Errors
+    /// [`ViewError`]; it may have been done all the same.
+    async fn replace_generations(
+        &self,
+        view: &str,
+        generations: &Generations,
+    ) -> Result<bool, ViewError>;
 
     /// Changes after this process has written; a reader that waits for another process's writes
     /// looks by itself from time to time.

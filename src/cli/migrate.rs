@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use domain::Service;
+use domain::{Service, view};
 use infra::config::Servers;
 use infra::{bus, event_store, view_store};
 use serde::Serialize;
@@ -60,7 +60,8 @@ async fn migrate(servers: &Servers) -> anyhow::Result<Migrated> {
     }
     let topics = bus::create_topics(&servers.kafka_place(), servers.kafka.topics).await?;
     let views = servers.views()?;
-    let done = view_store::migrate_keyspace(&views, servers.cassandra.replication).await?;
+    let replication = servers.cassandra.replication;
+    let done = view_store::migrate_keyspace(&views, replication, &view::ALL).await?;
     Ok(Migrated {
         databases,
         topics,

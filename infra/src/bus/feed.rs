@@ -49,6 +49,27 @@ fn checkpoint_of(group: &str) -> String {
     format!("group:{group}")
 }
 
+fn only_partition(topic: Service) -> Partition {
+    Partition { topic, number: 0 }
+}
+
+fn offset_of(position: Position) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
+}
+
+/// The offset behind a position.
+fn behind(position: Position) -> i64 {
+    offset_of(position).saturating_add(1)
+}
+
+/// What is done with where `next` is the first that is not.
+fn below(next: i64) -> Checkpoint {
+    Checkpoint {
+        position: Position::try_from(next.saturating_sub(1)).unwrap_or_default(),
+        ..Checkpoint::default()
+    }
+}
+
 #[async_trait]
 impl Bus for FeedBus {
     async fn subscribe(
@@ -82,6 +103,42 @@ impl Bus for FeedBus {
             lags.push((*topic, store.last_position().await?.saturating_sub(done)));
         }
         Ok(lags)
+    }
+
+    async fn ends(&self, topics: &[Service]) -> Result<Vec<(Partition, i64)>, BusError> {
+        let mut ends = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let last = self.store(*topic)?.last_position().await?;
+            ends.push((only_partition(*topic), behind(last)));
+        }
+        Ok(ends)
+    }
+
+    async fn offsets(
+        &self,
+        group: &str,
+        topics: &[Service],
+    ) -> Result<Vec<(Partition, i64)>, BusError> {
+        let mut offsets = Vec::with_capacity(topics.len());
+        for topic in topics {
+            let done = self
+                .store(*topic)?
+                .checkpoint(&checkpoint_of(group))
+                .await?;
+            let next = done.map_or(0, |done| behind(done.position));
+            offsets.push((only_partition(*topic), next));
+        }
+        Ok(offsets)
+    }
+
+    /// Who is subscribed is not known here: a member goes on where it is, and its next commit counts.
+    async fn begin_at(&self, group: &str, offsets: &[(Partition, i64)]) -> Result<(), BusError> {
+        for (partition, next) in offsets {
+            let store = self.store(partition.topic)?;
+            let name = checkpoint_of(group);
+            store.set_checkpoint(&name, &below(*next), None).await?;
+        }
+        Ok(())
     }
 
     async fn dead_letter(&self, _: &Delivered, _: &ParkedRow) -> Result<(), BusError> {
@@ -119,14 +176,11 @@ impl Feed {
     }
 
     fn take(&mut self, max: usize) -> impl Iterator<Item = Delivered> + '_ {
-        let partition = Partition {
-            topic: self.store.service(),
-            number: 0,
-        };
+        let partition = only_partition(self.store.service());
         let some = self.ahead.len().min(max);
         self.ahead.drain(..some).map(move |fact| Delivered {
             partition,
-            offset: i64::try_from(fact.position).unwrap_or(i64::MAX),
+            offset: offset_of(fact.position),
             key: codec::key_of(&fact.id).to_owned(),
             fact: Ok(fact),
             record: None,
@@ -168,11 +222,7 @@ impl Subscription for FeedSubscription {
 
     async fn commit(&mut self, done: &[(Partition, i64)]) -> Result<(), BusError> {
         for (partition, next) in done {
-            let below = next.saturating_sub(1);
-            let checkpoint = Checkpoint {
-                position: Position::try_from(below).unwrap_or_default(),
-                ..Checkpoint::default()
-            };
+            let checkpoint = below(*next);
             for feed in &self.feeds {
                 if feed.store.service() == partition.topic {
                     let name = &self.checkpoint;

@@ -4,9 +4,9 @@
 //! Brokers that are down stop nothing: who subscribes is told within [`ANSWER_WITHIN`] and tries
 //! again, and who is subscribed waits until they are back.
 
-mod lag;
 mod letters;
 mod member;
+mod offsets;
 mod place;
 mod publisher;
 mod subscription;
@@ -23,7 +23,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::producer::FutureProducer;
 use tokio::task::spawn_blocking;
 
-use super::{Bus, BusError, Delivered, Subscription};
+use super::{Bus, BusError, Delivered, Partition, Subscription};
 use crate::event_store::ParkedRow;
 use member::Quiet;
 use subscription::KafkaSubscription;
@@ -83,7 +83,10 @@ impl KafkaBus {
         question: impl FnOnce(&BaseConsumer<Quiet>) -> Result<T, BusError> + Send + 'static,
     ) -> Result<T, BusError> {
         let mut client = self.place.client("admin");
-        client.set("group.id", self.place.group(group));
+        client
+            .set("group.id", self.place.group(group))
+            // How long a commit waits for the group's coordinator.
+            .set("session.timeout.ms", ANSWER_WITHIN.as_millis().to_string());
         ask(client, question).await
     }
 
@@ -97,9 +100,7 @@ impl KafkaBus {
             let metadata = client.fetch_metadata(None, ANSWER_WITHIN)?;
             let known = |name: &str| metadata.topics().iter().any(|topic| topic.name() == name);
             match names.iter().find(|name| !known(name)) {
-                Some(name) => Err(BusError(format!(
-                    "the topic {name} is missing: run `waybill migrate`"
-                ))),
+                Some(name) => Err(missing(name)),
                 None => Ok(()),
             }
         };
@@ -114,6 +115,12 @@ async fn ask<T: Send + 'static>(
 ) -> Result<T, BusError> {
     let asked = spawn_blocking(move || question(&client.create_with_context(Quiet)?));
     asked.await.map_err(|e| BusError(e.to_string()))?
+}
+
+fn missing(topic: &str) -> BusError {
+    BusError(format!(
+        "the topic {topic} is missing: run `waybill migrate`"
+    ))
 }
 
 impl From<KafkaError> for BusError {
@@ -135,10 +142,35 @@ impl Bus for KafkaBus {
     }
 
     async fn lag(&self, group: &str, topics: &[Service]) -> Result<Vec<(Service, u64)>, BusError> {
-        let place = self.place.clone();
-        let topics = topics.to_vec();
-        self.ask(group, move |client| lag::of(client, &place, &topics))
+        let (place, topics) = (self.place.clone(), topics.to_vec());
+        self.ask(group, move |client| offsets::lag(client, &place, &topics))
             .await
+    }
+
+    async fn ends(&self, topics: &[Service]) -> Result<Vec<(Partition, i64)>, BusError> {
+        let (place, topics) = (self.place.clone(), topics.to_vec());
+        self.ask(NO_GROUP, move |client| {
+            offsets::ends(client, &place, &topics)
+        })
+        .await
+    }
+
+    async fn offsets(
+        &self,
+        group: &str,
+        topics: &[Service],
+    ) -> Result<Vec<(Partition, i64)>, BusError> {
+        let (place, topics) = (self.place.clone(), topics.to_vec());
+        self.ask(group, move |client| offsets::next(client, &place, &topics))
+            .await
+    }
+
+    async fn begin_at(&self, group: &str, offsets: &[(Partition, i64)]) -> Result<(), BusError> {
+        let (place, offsets) = (self.place.clone(), offsets.to_vec());
+        self.ask(group, move |client| {
+            offsets::begin_at(client, &place, &offsets)
+        })
+        .await
     }
 
     async fn dead_letter(&self, record: &Delivered, row: &ParkedRow) -> Result<(), BusError> {

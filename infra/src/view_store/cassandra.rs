@@ -14,9 +14,11 @@
 //! where all replicas crash at once.
 //!
 //! The cluster may be down when this is opened, and at any time after. Each call then fails within
-//! [`REQUEST`], and calls succeed again once it is back.
+//! [`REQUEST`], or [`CHANGE`] where it changes the schema, and calls succeed again once it is back.
 
+mod change;
 mod cql;
+mod generations;
 mod link;
 mod migrate;
 mod parked;
@@ -33,12 +35,19 @@ use async_trait::async_trait;
 use domain::view::{Cells, Schema, Value};
 use futures::{TryStreamExt, stream};
 use scylla::client::caching_session::CachingSession;
+use scylla::client::session::Session;
+use scylla::response::query_result::QueryResult;
+use scylla::response::{PagingState, PagingStateResponse};
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::value::{CqlValue, Row};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{RowPatch, Slice, StampedCell, Table, ViewError, ViewStore};
+use super::{
+    Generations, MAX_ROWS, RowPatch, ScanCursor, Scanned, Slice, StampedCell, Table, ViewError,
+    ViewStore,
+};
+use change::{CHANGE, Tries, agreed, change};
 use cql::idempotent;
 use link::Link;
 use unavailable::Unavailable;
@@ -51,6 +60,8 @@ pub use place::{CassandraPlace, InvalidPlace, TlsFiles};
 const REQUEST: Duration = Duration::from_secs(5);
 /// How long readiness waits for an answer: whoever asks has a limit of its own.
 const READY: Duration = Duration::from_secs(2);
+/// Rows of a page of a scan.
+const PAGE: i32 = MAX_ROWS as i32;
 /// Rows that one call writes at a time. A writer that waits for the disk holds one of the server's
 /// 32 `concurrent_writes`; 128 at a time were no faster.
 const ROWS_AT_A_TIME: usize = 32;
@@ -86,6 +97,23 @@ impl CassandraViewStore {
         self.shared.link.session().await
     }
 
+    /// Changes the schema; takes [`CHANGE`] at most.
+    async fn alter(&self, session: &Session, cql: &str) -> Result<(), ViewError> {
+        let mut tries = Tries::default();
+        let attempts = async {
+            loop {
+                let mut done = change(session, cql).await;
+                if done.is_ok() {
+                    done = agreed(session).await;
+                }
+                if done.is_ok() || !tries.again().await {
+                    return done;
+                }
+            }
+        };
+        Ok(within(CHANGE, attempts).await?)
+    }
+
     /// The name of a table, within its keyspace.
     fn table(&self, table: &str) -> String {
         format!("{}.{table}", self.shared.keyspace)
@@ -94,9 +122,9 @@ impl CassandraViewStore {
 
 #[async_trait]
 impl ViewStore for CassandraViewStore {
-    /// Tables are made by [`migrate_keyspace`] and nowhere else, since changes of a schema that
-    /// are made in two places at once may never come to agree. This looks whether the table is as
-    /// the schema says.
+    /// Tables are made by [`migrate_keyspace`], or by the one process that rebuilds a view, and nowhere
+    /// else, since changes of a schema that are made in two places at once may never come to agree.
+    /// This looks whether the table is as the schema says.
     async fn create(&self, schema: &'static Schema, table: &Table) -> Result<(), ViewError> {
         let session = self.session().await?;
         let keyspace = &self.shared.keyspace;
@@ -144,9 +172,7 @@ impl ViewStore for CassandraViewStore {
         let select = idempotent(cql::select(schema, &self.table(&table.name)));
         let key: Vec<CqlValue> = key.iter().cloned().map(values::to_cql).collect();
         let found = within(REQUEST, session.execute_unpaged(select, key)).await?;
-        let unreadable = |e: &dyn fmt::Display| ViewError::Corrupt(e.to_string());
-        let rows = found.into_rows_result().map_err(|e| unreadable(&e))?;
-        let row = rows.maybe_first_row::<Row>().map_err(|e| unreadable(&e))?;
+        let row = rows(found)?.pop();
         row.map(|row| values::cells(schema, row)).transpose()
     }
 
@@ -168,11 +194,77 @@ impl ViewStore for CassandraViewStore {
         bound.push(CqlValue::Int(limit));
         // One page: the limit is one.
         let found = within(REQUEST, session.execute_unpaged(idempotent(select), bound)).await?;
-        let unreadable = |e: &dyn fmt::Display| ViewError::Corrupt(e.to_string());
-        let rows = found.into_rows_result().map_err(|e| unreadable(&e))?;
-        let rows = rows.rows::<Row>().map_err(|e| unreadable(&e))?;
-        rows.map(|row| values::row(schema, row.map_err(|e| unreadable(&e))?))
-            .collect()
+        let rows = rows(found)?.into_iter();
+        rows.map(|row| values::row(schema, row)).collect()
+    }
+
+    /// Repeated by itself, as a migration is: what an attempt that was cut off has made, the next finds.
+    async fn make(&self, schema: &'static Schema, table: &Table) -> Result<(), ViewError> {
+        let session = self.session().await?;
+        let cql = cql::create(schema, &self.table(&table.name));
+        self.alter(session.get_session(), &cql).await?;
+        self.create(schema, table).await
+    }
+
+    async fn remove(&self, table: &Table) -> Result<(), ViewError> {
+        let session = self.session().await?;
+        let cql = format!("DROP TABLE IF EXISTS {}", self.table(&table.name));
+        self.alter(session.get_session(), &cql).await
+    }
+
+    /// A page of the driver's: the rows of a partition come together, and partitions by their tokens.
+    async fn scan(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        after: Option<&ScanCursor>,
+    ) -> Result<(Vec<Scanned>, Option<ScanCursor>), ViewError> {
+        let session = self.session().await?;
+        let mut select = idempotent(cql::scan(schema, &self.table(&table.name)));
+        select.set_page_size(PAGE);
+        let from = after.map_or_else(PagingState::start, |ScanCursor(from)| {
+            PagingState::new_from_raw_bytes(from.as_slice())
+        });
+        let page = session.execute_single_page(select, (), from);
+        let (found, next) = within(REQUEST, page).await?;
+        let rows = rows(found)?.into_iter();
+        let rows = rows.map(|row| values::scanned(schema, row));
+        let next = match &next {
+            PagingStateResponse::HasMorePages { state } => state.as_bytes_slice(),
+            PagingStateResponse::NoMorePages => None,
+        };
+        let rows = rows.collect::<Result<_, _>>()?;
+        Ok((rows, next.map(|next| ScanCursor(next.to_vec()))))
+    }
+
+    async fn stamped(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        key: &[Value],
+    ) -> Result<Vec<StampedCell>, ViewError> {
+        let session = self.session().await?;
+        let select = idempotent(cql::stamped(schema, &self.table(&table.name)));
+        let key: Vec<CqlValue> = key.iter().cloned().map(values::to_cql).collect();
+        let found = within(REQUEST, session.execute_unpaged(select, key)).await?;
+        match rows(found)?.pop() {
+            Some(row) => values::stamped(schema, row),
+            None => Ok(vec![]),
+        }
+    }
+
+    async fn generations(&self, view: &str) -> Result<Option<Generations>, ViewError> {
+        let session = self.session().await?;
+        generations::read(session.get_session(), &self.shared.keyspace, view).await
+    }
+
+    async fn replace_generations(
+        &self,
+        view: &str,
+        generations: &Generations,
+    ) -> Result<bool, ViewError> {
+        let session = self.session().await?;
+        generations::replace(&session, &self.shared.keyspace, view, generations).await
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -183,8 +275,8 @@ impl ViewStore for CassandraViewStore {
         // A read of any partition needs what every read needs: the keyspace, and a quorum.
         let look = async {
             let cql = format!(
-                "SELECT fact FROM {} WHERE consumer_group = 'none' LIMIT 1",
-                self.table(parked::TABLE)
+                "SELECT version FROM {} WHERE view_name = 'none'",
+                self.table(migrate::LAST)
             );
             let session = self.session().await?;
             session.execute_unpaged(idempotent(cql), ()).await?;
@@ -192,6 +284,14 @@ impl ViewStore for CassandraViewStore {
         };
         Ok(within(READY, look).await?)
     }
+}
+
+/// What a statement answered.
+fn rows(found: QueryResult) -> Result<Vec<Row>, ViewError> {
+    let unreadable = |e: &dyn fmt::Display| ViewError::Corrupt(e.to_string());
+    let rows = found.into_rows_result().map_err(|e| unreadable(&e))?;
+    let rows = rows.rows::<Row>().map_err(|e| unreadable(&e))?;
+    rows.collect::<Result<_, _>>().map_err(|e| unreadable(&e))
 }
 
 /// The driver bounds requests, but not the preparing of statements; this bounds both.

@@ -3,22 +3,29 @@
 //! A row is one entry that holds its cells with their stamps, and entries sort as the keys of their
 //! rows do, so that a partition is a range of them. Writes are not fsynced: they stand
 //! in the same journal as the checkpoints of who wrote them, before these, so that after a crash
-//! what is missing is written again.
+//! what is missing is written again. Tables themselves, and how generations stand, are on the disk
+//! when a call returns.
 
+mod generations;
 mod key;
 mod row;
+mod tables;
 
 use std::collections::HashMap;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::view::{Cells, Direction, Schema, Value};
-use fjall::{Guard, Keyspace, PersistMode};
+use fjall::{Guard, PersistMode};
 use tokio::sync::watch;
 
-use super::{Row, RowPatch, Slice, Table, ViewError, ViewStore};
+use super::{
+    Generations, MAX_ROWS, Row, RowPatch, ScanCursor, Scanned, Slice, StampedCell, Table,
+    ViewError, ViewStore,
+};
 use crate::event_store::Database;
+use tables::Tables;
 
 /// The view store of an open data folder.
 #[derive(Clone)]
@@ -27,10 +34,8 @@ pub struct EmbeddedViewStore {
 }
 
 struct Inner {
-    db: Arc<Database>,
-    tables: Mutex<HashMap<String, Keyspace>>,
-    /// Rows are read, merged and written by one at a time.
-    writing: Mutex<()>,
+    tables: Tables,
+    generations: generations::Stored,
     changes: watch::Sender<u64>,
 }
 
@@ -39,30 +44,28 @@ impl EmbeddedViewStore {
     pub fn new(db: Arc<Database>) -> Self {
         Self {
             inner: Arc::new(Inner {
-                db,
-                tables: Mutex::default(),
-                writing: Mutex::default(),
+                tables: Tables::of(db.clone()),
+                generations: generations::Stored::of(db),
                 changes: watch::Sender::new(0),
             }),
         }
     }
+
+    /// Runs something that may wait for the disk without holding up other tasks.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, ViewError> + Send + 'static,
+    ) -> Result<T, ViewError> {
+        let inner = self.inner.clone();
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.map_err(|e| ViewError::Unavailable(e.to_string()))?
+    }
 }
 
 impl Inner {
-    fn keyspace(&self, table: &Table) -> Result<Keyspace, ViewError> {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keyspace) = tables.get(&table.name) {
-            return Ok(keyspace.clone());
-        }
-        let keyspace = self.db.keyspace(&format!("view_{}", table.name));
-        let keyspace = keyspace.map_err(|e| ViewError::Unavailable(e.to_string()))?;
-        tables.insert(table.name.clone(), keyspace.clone());
-        Ok(keyspace)
-    }
-
     fn merge(&self, table: &Table, rows: Vec<RowPatch>) -> Result<(), ViewError> {
-        let keyspace = self.keyspace(table)?;
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.tables.writing();
+        let keyspace = self.tables.to_write(table)?;
         // One entry a key, for all entries of a batch have one sequence number in the engine.
         let mut merged: HashMap<Vec<u8>, row::Row> = HashMap::with_capacity(rows.len());
         // A row exists once it has a cell.
@@ -77,22 +80,28 @@ impl Inner {
             };
             merged.insert(key, row::merge(stored, patch.cells));
         }
-        let mut batch = self
-            .db
-            .engine()
-            .batch()
-            .durability(Some(PersistMode::Buffer));
+        let batch = self.tables.db().engine().batch();
+        let mut batch = batch.durability(Some(PersistMode::Buffer));
         for (key, cells) in merged {
             batch.insert(&keyspace, key, row::encode(&cells));
         }
         batch.commit().map_err(unavailable)
+    }
+
+    fn row(&self, table: &Table, key: &[Value]) -> Result<Option<row::Row>, ViewError> {
+        let Some(keyspace) = self.tables.to_read(table)? else {
+            return Ok(None);
+        };
+        let bytes = keyspace.get(key::encode(key)).map_err(unavailable)?;
+        bytes.map(|bytes| row::decode(&bytes)).transpose()
     }
 }
 
 #[async_trait]
 impl ViewStore for EmbeddedViewStore {
     async fn create(&self, _: &'static Schema, table: &Table) -> Result<(), ViewError> {
-        self.inner.keyspace(table).map(drop)
+        let table = table.clone();
+        self.blocking(move |inner| inner.tables.make(&table)).await
     }
 
     async fn apply(
@@ -101,9 +110,9 @@ impl ViewStore for EmbeddedViewStore {
         table: &Table,
         rows: Vec<RowPatch>,
     ) -> Result<(), ViewError> {
-        let (inner, table) = (self.inner.clone(), table.clone());
-        let written = tokio::task::spawn_blocking(move || inner.merge(&table, rows)).await;
-        written.map_err(|e| ViewError::Unavailable(e.to_string()))??;
+        let table = table.clone();
+        self.blocking(move |inner| inner.merge(&table, rows))
+            .await?;
         self.inner.changes.send_modify(|n| *n += 1);
         Ok(())
     }
@@ -114,11 +123,10 @@ impl ViewStore for EmbeddedViewStore {
         table: &Table,
         key: &[Value],
     ) -> Result<Option<Cells>, ViewError> {
-        let keyspace = self.inner.keyspace(table)?;
-        let Some(bytes) = keyspace.get(key::encode(key)).map_err(unavailable)? else {
+        let Some(row) = self.inner.row(table, key)? else {
             return Ok(None);
         };
-        cells(schema, &bytes).map(Some)
+        Ok(Some(cells(schema, row)))
     }
 
     async fn list(
@@ -127,10 +135,12 @@ impl ViewStore for EmbeddedViewStore {
         table: &Table,
         slice: Slice<'_>,
     ) -> Result<Vec<Row>, ViewError> {
-        let keyspace = self.inner.keyspace(table)?;
+        let Some(keyspace) = self.inner.tables.to_read(table)? else {
+            return Ok(vec![]);
+        };
         let (range, direction, limit) =
             (range(&slice, schema), slice.direction(schema), slice.rows());
-        let read = move || -> Result<Vec<Row>, ViewError> {
+        let read = move |_: &Inner| {
             let entries = keyspace.range(range);
             match direction {
                 Direction::Ascending => entries
@@ -143,8 +153,75 @@ impl ViewStore for EmbeddedViewStore {
                 }
             }
         };
-        let read = tokio::task::spawn_blocking(read).await;
-        read.map_err(|e| ViewError::Unavailable(e.to_string()))?
+        self.blocking(read).await
+    }
+
+    async fn make(&self, schema: &'static Schema, table: &Table) -> Result<(), ViewError> {
+        self.create(schema, table).await
+    }
+
+    async fn remove(&self, table: &Table) -> Result<(), ViewError> {
+        let table = table.clone();
+        self.blocking(move |inner| inner.tables.remove(&table))
+            .await
+    }
+
+    async fn scan(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        after: Option<&ScanCursor>,
+    ) -> Result<(Vec<Scanned>, Option<ScanCursor>), ViewError> {
+        let Some(keyspace) = self.inner.tables.to_read(table)? else {
+            return Ok((vec![], None));
+        };
+        let begin = match after {
+            Some(ScanCursor(last)) => Bound::Excluded(last.clone()),
+            None => Bound::Unbounded,
+        };
+        self.blocking(move |_| {
+            let mut entries = keyspace.range((begin, Bound::Unbounded));
+            let (mut rows, mut last) = (vec![], None);
+            for entry in entries.by_ref().take(MAX_ROWS) {
+                let (key, bytes) = entry.into_inner().map_err(unavailable)?;
+                rows.push(Scanned {
+                    key: key_of(schema, &key)?,
+                    cells: cells(schema, row::decode(&bytes)?),
+                });
+                last = Some(key);
+            }
+            let more = entries.next().is_some();
+            let last = last.filter(|_| more);
+            Ok((rows, last.map(|last| ScanCursor(last.to_vec()))))
+        })
+        .await
+    }
+
+    async fn stamped(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        key: &[Value],
+    ) -> Result<Vec<StampedCell>, ViewError> {
+        let mut row = self.inner.row(table, key)?.unwrap_or_default();
+        row.retain(|cell| cell.column < schema.columns.len());
+        Ok(row)
+    }
+
+    async fn generations(&self, view: &str) -> Result<Option<Generations>, ViewError> {
+        let view = view.to_owned();
+        self.blocking(move |inner| inner.generations.read(&view))
+            .await
+    }
+
+    async fn replace_generations(
+        &self,
+        view: &str,
+        generations: &Generations,
+    ) -> Result<bool, ViewError> {
+        let (view, generations) = (view.to_owned(), generations.clone());
+        self.blocking(move |inner| inner.generations.replace(&view, generations))
+            .await
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -158,25 +235,28 @@ impl ViewStore for EmbeddedViewStore {
 }
 
 /// The cells of a row, by column.
-fn cells(schema: &Schema, bytes: &[u8]) -> Result<Cells, ViewError> {
+fn cells(schema: &Schema, row: row::Row) -> Cells {
     let mut cells: Cells = vec![None; schema.columns.len()];
-    for cell in row::decode(bytes)? {
+    for cell in row {
         // A column of a later revision than this program knows is left alone.
         if let Some(place) = cells.get_mut(cell.column) {
             *place = Some(cell.value);
         }
     }
-    Ok(cells)
+    cells
+}
+
+fn key_of(schema: &Schema, bytes: &[u8]) -> Result<Vec<Value>, ViewError> {
+    let kinds = schema.key.iter().map(|(_, kind)| *kind);
+    let key = key::decode(kinds, bytes);
+    key.ok_or_else(|| ViewError::Corrupt(format!("a key of {}", schema.name)))
 }
 
 fn row(schema: &Schema, entry: Guard) -> Result<Row, ViewError> {
     let (key, bytes) = entry.into_inner().map_err(unavailable)?;
-    let kinds = schema.key.iter().map(|(_, kind)| *kind);
-    let key = key::decode(kinds, &key);
-    let mut key = key.ok_or_else(|| ViewError::Corrupt(format!("a key of {}", schema.name)))?;
     Ok(Row {
-        rest: key.split_off(1),
-        cells: cells(schema, &bytes)?,
+        rest: key_of(schema, &key)?.split_off(1),
+        cells: cells(schema, row::decode(&bytes)?),
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod given;
 mod groups;
+mod offsets;
 mod polling;
 mod restart;
 
@@ -47,6 +48,11 @@ macro_rules! bus_contract {
                 offsets_of_two_topics_are_two,
                 a_group_takes_the_topics_that_it_asked_for,
                 the_lag_is_what_a_group_has_yet_to_take;
+            offsets:
+                a_group_that_is_told_to_begin_at_the_ends_gets_exactly_what_comes_later,
+                a_group_is_where_it_has_committed_and_at_0_before,
+                a_group_without_members_is_told_to_begin_elsewhere,
+                groups_that_are_told_where_to_begin_are_apart;
             restart:
                 a_group_goes_on_where_it_was_after_a_restart;
         }

@@ -5,10 +5,12 @@ mod faults;
 mod killed;
 mod migrating;
 mod speed;
+mod tables;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use domain::view;
 use domain::view::order_view::SCHEMA;
 use infra::event_store::ParkedRows;
 use infra::view_store::{CassandraPlace, CassandraViewStore, ViewStore, migrate_keyspace};
@@ -34,7 +36,7 @@ impl Cassandra {
     pub async fn start() -> Option<Self> {
         let keyspace = Keyspace::new()?;
         let place = &keyspace.place;
-        migrate_keyspace(place, 1).await.unwrap();
+        migrate_keyspace(place, 1, &view::ALL).await.unwrap();
         let session = keyspace.session().await;
         session.use_keyspace(place.keyspace(), false).await.unwrap();
         for name in OTHER_TABLES {

@@ -1,5 +1,6 @@
 //! What every event store promises.
 
+mod category;
 mod checkpoints;
 mod crowd;
 mod due;
@@ -61,6 +62,10 @@ macro_rules! event_store_contract {
                 what_no_store_could_keep_is_invalid_and_changes_nothing,
                 services_share_nothing,
                 changes_wake_whoever_waits_for_facts_or_tasks;
+            category:
+                a_category_is_read_page_by_page_by_stream_and_sequence,
+                a_category_is_read_behind_a_fact_whether_it_is_there_or_not,
+                a_category_of_which_there_is_nothing_is_empty;
             versions:
                 a_version_below_or_above_that_of_the_stream_is_refused,
                 a_stream_without_facts_is_at_version_0,

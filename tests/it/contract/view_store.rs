@@ -1,11 +1,14 @@
 //! What every view store promises: rows and cells on the table of the order view, partitions on
 //! those of the other views.
 
+mod generations;
 pub mod given;
 mod listing;
 mod merging;
 mod restart;
 mod rows;
+mod scanning;
+mod tables;
 
 use std::sync::Arc;
 
@@ -56,8 +59,27 @@ macro_rules! view_store_contract {
                 no_slice_has_more_rows_than_the_port_allows,
                 a_timeline_comes_by_time_then_stream_then_sequence,
                 rows_that_come_while_others_are_read_are_where_they_belong;
+            scanning:
+                a_table_without_rows_has_nothing_to_scan,
+                a_scan_meets_each_row_once,
+                rows_that_come_during_a_scan_do_not_disturb_it,
+                a_scan_goes_on_where_another_process_has_left_it,
+                stamps_are_told_with_their_values;
+            tables:
+                a_table_that_is_made_again_after_its_removal_is_empty,
+                a_table_is_made_and_removed_twice_as_once,
+                removing_a_table_leaves_others_alone,
+                who_uses_a_table_while_it_is_removed_is_told_or_sees_nothing;
+            generations:
+                a_view_has_no_generations_until_they_are_said,
+                generations_are_replaced_by_who_has_seen_them_as_they_are,
+                of_many_who_replace_generations_at_once_one_does,
+                generations_of_two_views_are_apart;
             restart:
-                rows_and_their_stamps_are_there_after_a_restart;
+                rows_and_their_stamps_are_there_after_a_restart,
+                generations_are_there_after_a_restart,
+                a_table_made_anew_keeps_its_rows_and_a_removed_one_stays_removed_over_restarts,
+                a_table_made_after_one_without_rows_was_removed_is_there_after_a_restart;
         }
     };
 }

@@ -7,9 +7,12 @@ use async_trait::async_trait;
 use domain::Service;
 use domain::view::order_view::{OrderView, SCHEMA};
 use domain::view::{Cells, Schema, Value};
-use infra::bus::{Bus, BusError, Delivered, FeedBus, Subscription};
+use infra::bus::{Bus, BusError, Delivered, FeedBus, Partition, Subscription};
 use infra::event_store::{Database, EmbeddedEventStore, ParkedRow};
-use infra::view_store::{EmbeddedViewStore, Row, RowPatch, Slice, Table, ViewError, ViewStore};
+use infra::view_store::{
+    EmbeddedViewStore, Generations, Row, RowPatch, ScanCursor, Scanned, Slice, StampedCell, Table,
+    ViewError, ViewStore,
+};
 use projectors::Projector;
 use tokio::sync::watch;
 
@@ -59,6 +62,44 @@ impl ViewStore for Away {
         self.store.list(schema, table, slice).await
     }
 
+    async fn make(&self, schema: &'static Schema, table: &Table) -> Result<(), ViewError> {
+        self.store.make(schema, table).await
+    }
+
+    async fn remove(&self, table: &Table) -> Result<(), ViewError> {
+        self.store.remove(table).await
+    }
+
+    async fn scan(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        after: Option<&ScanCursor>,
+    ) -> Result<(Vec<Scanned>, Option<ScanCursor>), ViewError> {
+        self.store.scan(schema, table, after).await
+    }
+
+    async fn stamped(
+        &self,
+        schema: &'static Schema,
+        table: &Table,
+        key: &[Value],
+    ) -> Result<Vec<StampedCell>, ViewError> {
+        self.store.stamped(schema, table, key).await
+    }
+
+    async fn generations(&self, view: &str) -> Result<Option<Generations>, ViewError> {
+        self.store.generations(view).await
+    }
+
+    async fn replace_generations(
+        &self,
+        view: &str,
+        generations: &Generations,
+    ) -> Result<bool, ViewError> {
+        self.store.replace_generations(view, generations).await
+    }
+
     fn changes(&self) -> watch::Receiver<u64> {
         self.store.changes()
     }
@@ -87,6 +128,22 @@ impl Bus for Joined {
 
     async fn lag(&self, group: &str, topics: &[Service]) -> Result<Vec<(Service, u64)>, BusError> {
         self.bus.lag(group, topics).await
+    }
+
+    async fn ends(&self, topics: &[Service]) -> Result<Vec<(Partition, i64)>, BusError> {
+        self.bus.ends(topics).await
+    }
+
+    async fn offsets(
+        &self,
+        group: &str,
+        topics: &[Service],
+    ) -> Result<Vec<(Partition, i64)>, BusError> {
+        self.bus.offsets(group, topics).await
+    }
+
+    async fn begin_at(&self, group: &str, offsets: &[(Partition, i64)]) -> Result<(), BusError> {
+        self.bus.begin_at(group, offsets).await
     }
 
     async fn dead_letter(&self, record: &Delivered, row: &ParkedRow) -> Result<(), BusError> {

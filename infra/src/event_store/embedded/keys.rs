@@ -1,5 +1,7 @@
 //! The bytes of keys and of facts.
 
+use std::ops::Bound;
+
 use bytes::Bytes;
 use domain::{Category, FactId, Position, Sequence, Service, StreamId};
 
@@ -31,6 +33,23 @@ pub fn sequence(stream: &StreamId, sequence: Sequence) -> Vec<u8> {
     let mut key = self::stream(stream);
     key.extend_from_slice(&sequence.to_be_bytes());
     key
+}
+
+/// The keys of all streams of a category: by the bytes of their ids, which have no NUL, and then by
+/// sequence. Those behind one, where there is an `after`.
+pub fn category_after(
+    category: Category,
+    after: Option<(&str, Sequence)>,
+) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let tag = tag(category);
+    let begin = match after {
+        None => Bound::Included(vec![tag]),
+        Some((id, after)) => {
+            let id = id.to_owned();
+            Bound::Excluded(sequence(&StreamId { category, id }, after))
+        }
+    };
+    (begin, Bound::Excluded(vec![tag + 1]))
 }
 
 /// Keys of the shared keyspaces: the service, then parts that have no NUL in them, each closed by

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::values::Timestamp;
-use domain::{Position, Sequence, StreamId};
+use domain::{Category, FactId, Position, Sequence, StreamId};
 use fjall::PersistMode;
 use tokio::sync::watch;
 
@@ -54,6 +54,22 @@ impl Log for EmbeddedEventStore {
             };
             let after = keys::position(after.saturating_add(1));
             log.range(after..).take(limit).map(read).collect()
+        })
+        .await
+    }
+
+    async fn read_category(
+        &self,
+        category: Category,
+        after: Option<&FactId>,
+        limit: usize,
+    ) -> Result<Vec<StoredFact>, StoreError> {
+        let after = after.map(|after| (after.stream.id.as_str(), after.sequence));
+        let range = keys::category_after(category, after);
+        self.blocking(move |store| {
+            let streams = &store.db.of(store.service).streams;
+            let read = |entry: fjall::Guard| store.fact_at(&entry.value()?);
+            streams.range(range).take(limit).map(read).collect()
         })
         .await
     }

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use domain::values::Timestamp;
-use domain::{Category, Position, Sequence, StreamId};
+use domain::{Category, FactId, Position, Sequence, StreamId};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 use tokio::sync::watch;
@@ -105,6 +105,30 @@ impl Log for PostgresEventStore {
                 return Ok(facts);
             }
         }
+    }
+
+    async fn read_category(
+        &self,
+        category: Category,
+        after: Option<&FactId>,
+        limit: usize,
+    ) -> Result<Vec<StoredFact>, StoreError> {
+        // Both columns are of the primary key, whose bytes are the order.
+        let (id, sequence) = after.map_or(("", 0), |after| (&after.stream.id, int(after.sequence)));
+        let found = self
+            .ask(|| {
+                sqlx::query(select_facts!(
+                    "WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) \
+                     ORDER BY aggregate_id, sequence LIMIT $4"
+                ))
+                .bind(category.name())
+                .bind(id)
+                .bind(sequence)
+                .bind(rows(limit))
+                .fetch_all(self.pool())
+            })
+            .await?;
+        found.iter().map(|row| fact_of(category, row)).collect()
     }
 
     async fn last_position(&self) -> Result<Position, StoreError> {

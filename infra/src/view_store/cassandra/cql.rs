@@ -67,6 +67,25 @@ pub fn select(schema: &Schema, table: &str) -> String {
     )
 }
 
+/// All columns beside the key, each with its timestamp, in the schema's order. Takes the key.
+pub fn stamped(schema: &Schema, table: &str) -> String {
+    let columns = schema.columns.iter();
+    let both = columns.map(|column| format!("{name}, WRITETIME({name})", name = column.name));
+    format!(
+        "SELECT {} FROM {table} WHERE {}",
+        both.collect::<Vec<_>>().join(", "),
+        of_key(schema)
+    )
+}
+
+/// The key and all other columns of all rows.
+pub fn scan(schema: &Schema, table: &str) -> String {
+    let key = schema.key.iter().map(|(name, _)| *name);
+    let columns = schema.columns.iter().map(|column| column.name);
+    let names: Vec<_> = key.chain(columns).collect();
+    format!("SELECT {} FROM {table}", names.join(", "))
+}
+
 /// The rest of the key and all other columns of rows of a partition, as they come in `direction`.
 /// Takes the partition, the rest of the key of the row behind which to begin where there is one, and
 /// how many.

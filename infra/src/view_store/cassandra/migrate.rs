@@ -1,34 +1,36 @@
 //! Makes the keyspace and its tables, and adds columns that are new.
 //!
-//! Safe to repeat, and repeated by itself where the cluster refuses: of two that change one keyspace
-//! at a time, one may find what the other has begun, and neither see nor make it for a moment.
+//! Safe to repeat, and repeated by itself where the cluster refuses. A column that is new goes to the
+//! tables of all generations: the program that asks for it may read any of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::Duration;
 
-use domain::view::{self, Schema};
+use domain::view::{Schema, View};
 use scylla::client::session::Session;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use super::change::{Tries, agreed, change};
 use super::cql::{self, idempotent};
+use super::generations;
 use super::parked;
 use super::place::CassandraPlace;
 use super::tables::{self, Found};
 use super::unavailable::Unavailable;
+use crate::view_store::{State, Table};
 
 const KEYSPACE: &str = include_str!("../../../../schemas/cassandra/keyspace.cql");
 
 const PARKED: &str = include_str!("../../../../schemas/cassandra/parked.cql");
 
+const GENERATIONS: &str = include_str!("../../../../schemas/cassandra/view_generations.cql");
+
+/// The table that is made last: where it is, all are.
+pub const LAST: &str = generations::TABLE;
+
 /// How long to wait for the cluster.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long one change may take: all nodes have to learn of it.
-const CHANGE: Duration = Duration::from_secs(30);
-/// How often it is begun: somebody else's change takes the cluster less than a second.
-const TRIES: u32 = 5;
-/// How long to wait for somebody else's change.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,13 +96,15 @@ pub enum MigrateError {
 }
 
 /// Makes what is missing at `place`: the keyspace, of whose rows the datacenter keeps
-/// `replication` copies; its tables; and columns that are new. Returns once all nodes know it.
+/// `replication` copies; the tables of `views`; and columns that are new, in each table that a
+/// generation has. Returns once all nodes know it.
 ///
 /// # Errors
 /// [`MigrateError`]
 pub async fn migrate_keyspace(
     place: &CassandraPlace,
     replication: u16,
+    views: &[&'static dyn View],
 ) -> Result<Migrated, MigrateError> {
     let session = connect(place).await?;
     enough_nodes(&session, place, replication)?;
@@ -110,13 +114,13 @@ pub async fn migrate_keyspace(
         tables: vec![],
         columns: vec![],
     };
-    let mut tries = 1;
+    let mut tries = Tries::default();
     loop {
-        match make(&session, place, replication, &mut migrated).await {
-            Err(MigrateError::Failed { .. }) if tries < TRIES => sleep(AGAIN).await,
-            made => return made.map(|()| migrated),
+        let made = make(&session, place, replication, views, &mut migrated).await;
+        let passing = matches!(made, Err(MigrateError::Failed { .. }));
+        if !passing || !tries.again().await {
+            return made.map(|()| migrated);
         }
-        tries += 1;
     }
 }
 
@@ -125,27 +129,54 @@ async fn make(
     session: &Session,
     place: &CassandraPlace,
     replication: u16,
+    views: &[&'static dyn View],
     migrated: &mut Migrated,
 ) -> Result<(), MigrateError> {
     migrated.created |= make_keyspace(session, place, replication).await?;
     let keyspace = &migrated.keyspace;
     let used = session.use_keyspace(keyspace, false).await;
     used.map_err(failed(&format!("use the keyspace {keyspace}")))?;
-    for view in view::ALL {
-        make_view(session, view.schema(), migrated).await?;
+    let found = columns(session, generations::TABLE, migrated).await?;
+    let kept = !found.is_empty();
+    for view in views {
+        let schema = view.schema();
+        for (table, state) in tables_of(session, schema, kept, migrated).await? {
+            make_view(session, schema, &table, state, migrated).await?;
+        }
     }
-    if columns(session, parked::TABLE, migrated).await?.is_empty() {
-        make_table(session, parked::TABLE, PARKED, migrated).await?;
+    for (name, cql) in [(parked::TABLE, PARKED), (LAST, GENERATIONS)] {
+        if columns(session, name, migrated).await?.is_empty() {
+            make_table(session, name, cql, migrated).await?;
+        }
     }
-    let agreed = session.await_schema_agreement().await;
-    agreed.map_err(failed("have all nodes agree on the schema"))?;
-    Ok(())
+    let agreed = agreed(session).await;
+    agreed.map_err(failed("have all nodes agree on the schema"))
+}
+
+/// The tables that a view has or should have, and what they are there for; the first where nothing
+/// was said of its generations.
+async fn tables_of(
+    session: &Session,
+    schema: &'static Schema,
+    kept: bool,
+    migrated: &Migrated,
+) -> Result<Vec<(Table, State)>, MigrateError> {
+    let stored = match kept {
+        true => generations::read(session, &migrated.keyspace, schema.name).await,
+        false => Ok(None),
+    };
+    let Some(stored) = stored.map_err(failed("read the generations"))? else {
+        let name = schema.name.to_owned();
+        return Ok(vec![(Table { name }, State::Live)]);
+    };
+    let all = stored.all.iter();
+    let there = all.filter(|generation| generation.state != State::Dropped);
+    Ok(there.map(|g| (g.table(schema), g.state)).collect())
 }
 
 async fn connect(place: &CassandraPlace) -> Result<Session, MigrateError> {
     let doing = "connect to the cluster";
-    let session = place.session().schema_agreement_timeout(CHANGE);
-    match timeout(CONNECT, session.build()).await {
+    match timeout(CONNECT, place.session().build()).await {
         Ok(opened) => opened.map_err(|e| failed(doing)(Unavailable::from(e))),
         Err(_) => Err(failed(doing)(Unavailable::no_answer(CONNECT))),
     }
@@ -201,7 +232,8 @@ async fn make_keyspace(
         .replace("{keyspace}", &keyspace)
         .replace("{datacenter}", datacenter)
         .replace("{replication}", &asked);
-    change(session, &cql, &format!("create the keyspace {keyspace}")).await?;
+    let made = change(session, &cql).await;
+    made.map_err(failed(&format!("create the keyspace {keyspace}")))?;
     Ok(true)
 }
 
@@ -220,15 +252,21 @@ async fn replication_of(
         .map(|(replication,)| replication))
 }
 
-/// Makes the first table of a view, or adds the columns that it lacks.
+/// Makes a table of a view, or adds the columns that it lacks. One that is being built is made by who
+/// builds it.
 async fn make_view(
     session: &Session,
     schema: &'static Schema,
+    table: &Table,
+    state: State,
     migrated: &mut Migrated,
 ) -> Result<(), MigrateError> {
-    let name = schema.name;
+    let name = table.name.as_str();
     let found = columns(session, name, migrated).await?;
     if found.is_empty() {
+        if state == State::Building {
+            return Ok(());
+        }
         return make_table(session, name, &cql::create(schema, name), migrated).await;
     }
     let missing = tables::missing(schema, &found).map_err(|other| MigrateError::OtherTable {
@@ -237,7 +275,8 @@ async fn make_view(
     })?;
     for (column, of_type) in missing {
         let cql = format!("ALTER TABLE {name} ADD {column} {of_type}");
-        change(session, &cql, &format!("add the column {name}.{column}")).await?;
+        let added = change(session, &cql).await;
+        added.map_err(failed(&format!("add the column {name}.{column}")))?;
         migrated.columns.push(format!("{name}.{column}"));
     }
     Ok(())
@@ -258,17 +297,9 @@ async fn make_table(
     cql: &str,
     migrated: &mut Migrated,
 ) -> Result<(), MigrateError> {
-    change(session, cql, &format!("create the table {name}")).await?;
+    let made = change(session, cql).await;
+    made.map_err(failed(&format!("create the table {name}")))?;
     migrated.tables.push(name.to_owned());
-    Ok(())
-}
-
-/// Changes the schema, and waits until all nodes agree.
-async fn change(session: &Session, cql: &str, doing: &str) -> Result<(), MigrateError> {
-    let mut statement = idempotent(cql);
-    statement.set_request_timeout(Some(CHANGE));
-    let changed = session.query_unpaged(statement, ()).await;
-    changed.map_err(|e| failed(doing)(Unavailable::from(e)))?;
     Ok(())
 }
 
@@ -281,6 +312,8 @@ fn failed<E: Display>(doing: &str) -> impl Fn(E) -> MigrateError {
 
 #[cfg(test)]
 mod tests {
+    use domain::view;
+
     use super::*;
 
     /// That those of views say what is made is shown beside [`cql::create`].
@@ -293,9 +326,10 @@ mod tests {
         });
         let names: BTreeSet<String> = names.collect();
         let views = view::ALL.iter().map(|view| view.schema().name);
-        let known = views.chain([parked::TABLE, "keyspace"]);
+        let known = views.chain([parked::TABLE, LAST, "keyspace"]);
         assert_eq!(names, known.map(str::to_owned).collect());
-        let begins = format!("\nCREATE TABLE IF NOT EXISTS {} (", parked::TABLE);
-        assert!(PARKED.contains(&begins));
+        for (name, cql) in [(parked::TABLE, PARKED), (LAST, GENERATIONS)] {
+            assert!(cql.contains(&format!("\nCREATE TABLE IF NOT EXISTS {name} (")));
+        }
     }
 }

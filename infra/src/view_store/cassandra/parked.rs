@@ -13,10 +13,10 @@ use domain::values::Timestamp;
 use futures::TryStreamExt;
 use scylla::client::pager::QueryPager;
 use scylla::serialize::row::SerializeRow;
-use scylla::value::{CqlValue, Row};
 use sha2::{Digest, Sha256};
 
 use super::cql::idempotent;
+use super::generations::was_applied;
 use super::{CassandraViewStore, REQUEST, within};
 use crate::event_store::{ParkedId, ParkedRow, ParkedRows, StoreError};
 
@@ -217,12 +217,7 @@ impl CassandraViewStore {
     async fn change(&self, cql: &str, values: impl SerializeRow) -> Result<bool, StoreError> {
         let session = self.session().await?;
         let changed = session.execute_unpaged(idempotent(cql), values);
-        let rows = within(REQUEST, changed).await?.into_rows_result();
-        let rows = rows.map_err(|e| corrupt(&e))?;
-        let row = rows.first_row::<Row>().map_err(|e| corrupt(&e))?;
-        // The first column is `[applied]`.
-        let applied = row.columns.first().and_then(Option::as_ref);
-        Ok(applied.and_then(CqlValue::as_boolean) == Some(true))
+        was_applied(within(REQUEST, changed).await?).map_err(|e| corrupt(&e))
     }
 
     async fn of_key(

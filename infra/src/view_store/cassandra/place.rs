@@ -15,6 +15,7 @@ use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::statement::{Consistency, SerialConsistency};
 
 use super::REQUEST;
+use super::change::CHANGE;
 use crate::prefix::is_prefix;
 use crate::tls::certificates;
 
@@ -140,6 +141,7 @@ impl CassandraPlace {
             .known_nodes(&self.nodes)
             .default_execution_profile_handle(profile.into_handle())
             .connection_timeout(CONNECT)
+            .schema_agreement_timeout(CHANGE)
             .keepalive_interval(KEEP_ALIVE)
             .keepalive_timeout(KEEP_ALIVE)
             .keyspaces_to_fetch([self.keyspace()])

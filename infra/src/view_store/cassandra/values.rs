@@ -4,7 +4,7 @@ use domain::values::Timestamp;
 use domain::view::{Cells, Kind, Schema, Value};
 use scylla::value::{CqlValue, Row};
 
-use crate::view_store::{self, ViewError};
+use crate::view_store::{self, Scanned, StampedCell, ViewError};
 
 /// The bytes of a value decide between two of one timestamp, and are those of the embedded store.
 pub fn to_cql(value: Value) -> CqlValue {
@@ -19,21 +19,51 @@ pub fn to_cql(value: Value) -> CqlValue {
 }
 
 /// A row of a partition, which has the rest of the key and all other columns of the schema.
-pub fn row(schema: &Schema, mut row: Row) -> Result<view_store::Row, ViewError> {
+pub fn row(schema: &Schema, row: Row) -> Result<view_store::Row, ViewError> {
     let rest_of_key = schema.key.get(1..).unwrap_or_default();
-    let others = row
-        .columns
-        .split_off(rest_of_key.len().min(row.columns.len()));
-    let rest = rest_of_key.iter().zip(row.columns);
-    let rest = rest.map(|((name, kind), value)| {
+    let (rest, cells) = key_and_cells(schema, rest_of_key, row)?;
+    Ok(view_store::Row { rest, cells })
+}
+
+/// A row that has all of the key and all other columns of the schema.
+pub fn scanned(schema: &Schema, row: Row) -> Result<Scanned, ViewError> {
+    let (key, cells) = key_and_cells(schema, schema.key, row)?;
+    Ok(Scanned { key, cells })
+}
+
+fn key_and_cells(
+    schema: &Schema,
+    key: &[(&str, Kind)],
+    mut row: Row,
+) -> Result<(Vec<Value>, Cells), ViewError> {
+    let others = row.columns.split_off(key.len().min(row.columns.len()));
+    let key = key.iter().zip(row.columns).map(|((name, kind), value)| {
         let value = value.and_then(|value| from_cql(*kind, value));
         value.ok_or_else(|| ViewError::Corrupt(format!("{name} of {}", schema.name)))
     });
-    let row = Row { columns: others };
-    Ok(view_store::Row {
-        rest: rest.collect::<Result<_, _>>()?,
-        cells: cells(schema, row)?,
-    })
+    let key = key.collect::<Result<_, _>>()?;
+    Ok((key, cells(schema, Row { columns: others })?))
+}
+
+/// The cells of a row that has all columns of the schema beside the key, in its order, each before
+/// its timestamp.
+pub fn stamped(schema: &Schema, row: Row) -> Result<Vec<StampedCell>, ViewError> {
+    let mut stamps = vec![];
+    let mut values = row.columns.into_iter();
+    let mut columns = vec![];
+    while let (Some(value), Some(stamp)) = (values.next(), values.next()) {
+        columns.push(value);
+        stamps.push(stamp.and_then(|stamp| stamp.as_bigint()));
+    }
+    let cells = cells(schema, Row { columns })?.into_iter().zip(stamps);
+    let there = cells.enumerate().filter_map(|(column, (value, stamp))| {
+        Some(StampedCell {
+            column,
+            value: value?,
+            stamp: stamp?,
+        })
+    });
+    Ok(there.collect())
 }
 
 /// The cells of a row that has all columns of the schema beside the key, in its order.

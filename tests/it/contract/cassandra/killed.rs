@@ -5,8 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::view::Value;
 use domain::view::order_view::SCHEMA;
+use domain::view::{self, Value};
 use infra::view_store::{CassandraPlace, CassandraViewStore, Table, ViewStore, migrate_keyspace};
 use tokio::task::JoinSet;
 
@@ -68,7 +68,7 @@ async fn a_store_goes_on_by_itself_after_its_cluster_was_down_stopped_or_killed(
     }
     let server = Server::up();
     let place = CassandraPlace::new(&server.nodes(), "own_").unwrap();
-    migrate_keyspace(&place, 1).await.unwrap();
+    migrate_keyspace(&place, 1, &view::ALL).await.unwrap();
 
     server.run(&["kill", "cassandra"]);
     let views: Arc<dyn ViewStore> = Arc::new(CassandraViewStore::new(&place));

@@ -224,3 +224,19 @@ async fn who_wants_no_records_stays_in_the_group_and_misses_none() {
         assert_eq!(Vec::from_iter(came), Vec::from_iter(1..=EACH), "{order}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_has_members_is_not_told_where_to_begin() {
+    let Some(kafka) = Kafka::start().await else {
+        return;
+    };
+    let count = publish_some(&kafka).await;
+    let bus = kafka.bus();
+    let mut member = bus.subscribe("group", &[TOPIC]).await.unwrap();
+    let taken = take(&mut member, count).await;
+    member.commit(&past(&taken[..1])).await.unwrap();
+    let before = bus.offsets("group", &[TOPIC]).await.unwrap();
+    let ends = bus.ends(&[TOPIC]).await.unwrap();
+    bus.begin_at("group", &ends).await.unwrap_err();
+    assert_eq!(bus.offsets("group", &[TOPIC]).await.unwrap(), before);
+}

@@ -151,3 +151,42 @@ async fn a_transaction_that_is_left_open_does_not_stop_the_log_for_good() {
     assert!(left.commit().await.is_err());
     assert_eq!(log_of(&*store).await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_category_is_read_with_what_somebody_else_inserted_and_without_other_aggregates() {
+    let Some(stores) = Postgres::start().await else {
+        return;
+    };
+    let store = stores.payment();
+    let ours = stream();
+    store.append(to(&ours, 0, 2)).await.unwrap();
+    let run = stores.databases.place(Service::Payment).run();
+    let mut on = stores.databases.session(Service::Payment, Some(&run)).await;
+    let order = ids::order();
+    insert(&mut on, &order.to_string(), 1).await;
+    for aggregate in ["invoice", "payments", "Payment"] {
+        let foreign = INSERT.replace("'payment', ", &format!("'{aggregate}', "));
+        let inserted = sqlx::query(&foreign).bind(&ours.id).bind(3_i64);
+        inserted.execute(&mut on).await.unwrap();
+    }
+
+    let (mut read, mut after) = (vec![], None);
+    loop {
+        let page = store.read_category(Category::Payment, after.as_ref(), 2);
+        let page = page.await.unwrap();
+        let last = page.len() < 2;
+        after = page.last().map(|fact| fact.id.clone());
+        read.extend(page);
+        if last {
+            break;
+        }
+    }
+    let theirs = domain::StreamId::of(Category::Payment, order).fact(1);
+    let mut expected = vec![ours.fact(1), ours.fact(2), theirs.clone()];
+    expected.sort_by_key(|id| (id.stream.id.clone(), id.sequence));
+    assert_eq!(ids_of(&read), expected);
+    // What it did not say is known all the same.
+    let of_theirs = read.iter().find(|fact| fact.id == theirs).unwrap();
+    let metadata = String::from_utf8(of_theirs.metadata.to_vec()).unwrap();
+    assert!(metadata.contains("correlationId"), "{metadata}");
+}

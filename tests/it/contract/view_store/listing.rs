@@ -18,14 +18,14 @@ use super::given::*;
 
 /// The first table of a view whose partitions have many rows.
 #[derive(Clone)]
-struct Rows {
-    views: Arc<dyn ViewStore>,
-    schema: &'static Schema,
-    table: Table,
+pub struct Rows {
+    pub views: Arc<dyn ViewStore>,
+    pub schema: &'static Schema,
+    pub table: Table,
 }
 
 impl Rows {
-    async fn of(views: &impl Views, schema: &'static Schema) -> Self {
+    pub async fn of(views: &impl Views, schema: &'static Schema) -> Self {
         let (views, name) = (views.views(), schema.name.to_owned());
         let table = Table { name };
         views.create(schema, &table).await.unwrap();
@@ -37,7 +37,7 @@ impl Rows {
     }
 
     /// Writes a text into a column of each row.
-    async fn write(&self, keys: impl IntoIterator<Item = Vec<Value>>, name: &str, value: &str) {
+    pub async fn write(&self, keys: impl IntoIterator<Item = Vec<Value>>, name: &str, value: &str) {
         let columns = self.schema.columns;
         let column = columns.iter().position(|column| column.name == name);
         let cell = StampedCell {
@@ -75,12 +75,12 @@ fn first(partition: &Value, limit: usize) -> Slice<'_> {
 }
 
 /// A customer that nobody else is.
-fn customer() -> Value {
+pub fn customer() -> Value {
     Value::Text(format!("customer-{}", ids::unique()))
 }
 
 /// Ids of orders, the oldest first.
-fn orders(many: usize) -> Vec<Value> {
+pub fn orders(many: usize) -> Vec<Value> {
     let mut ids: Vec<Uuid> = (0..many).map(|_| ids::order().0).collect();
     ids.sort();
     ids.into_iter().map(Value::Uuid).collect()
