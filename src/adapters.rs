@@ -3,28 +3,30 @@
 use std::sync::Arc;
 
 use command_api::{Outside, Services};
-use domain::Service;
+use domain::{Service, View, view};
 use infra::bus::{Bus, FeedBus, KafkaBus, KafkaPublisher, Membership};
 use infra::cache::{InvalidRedis, LocalCache};
 use infra::config::{Config, Courier, Payment, Servers};
 use infra::courier::{self, NoCourier, SimulatedCourier};
 use infra::event_store::{
-    Database, DatabaseError, EmbeddedEventStore, EventStore, InvalidPlace, ParkedRows,
-    PostgresEventStore,
+    Database, DatabaseError, EmbeddedEventStore, EventStore, InvalidPlace, PostgresEventStore,
 };
 use infra::payment_provider::{self, HttpProvider, PaymentProvider, SimulatedProvider};
+use infra::tasks::Tasks;
 use infra::view_store::{self, CassandraViewStore, EmbeddedViewStore, ViewStore};
+use projectors::Views;
 
-use crate::tools::Tools;
+use crate::tools::{Jobs, Tools};
+
+/// The views that there are.
+pub type ViewList = &'static [&'static dyn View];
 
 /// One adapter a port.
 #[derive(Clone)]
 pub struct Adapters {
     pub(crate) services: Services,
     pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) views: Arc<dyn ViewStore>,
-    /// Where the projectors park what they cannot read.
-    pub(crate) unprojected: Arc<dyn ParkedRows>,
+    pub(crate) views: Views,
     pub(crate) outside: Outside,
     /// The folder that this process holds, where everything is in it.
     pub(crate) folder: Option<Arc<Database>>,
@@ -57,13 +59,21 @@ impl Adapters {
     /// # Errors
     /// [`OpenError`]; the directory is then as it was.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
+        Self::open_with(config, &view::ALL)
+    }
+
+    /// The same with views of the caller's own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(config: &Config, views: ViewList) -> Result<Self, OpenError> {
         match &config.servers {
-            None => Self::embedded(config),
-            Some(servers) => Self::on(servers, config),
+            None => Self::embedded(config, views),
+            Some(servers) => Self::on(servers, config, views),
         }
     }
 
-    fn embedded(config: &Config) -> Result<Self, OpenError> {
+    fn embedded(config: &Config, all: ViewList) -> Result<Self, OpenError> {
         let database = Database::open(&config.data_dir)?;
         let stores = Service::ALL.map(|service| {
             let store = EmbeddedEventStore::new(database.clone(), service);
@@ -71,9 +81,15 @@ impl Adapters {
         });
         let bus: Arc<dyn Bus> = Arc::new(FeedBus::new(stores.to_vec()));
         Ok(Self {
+            views: Views {
+                all,
+                bus: bus.clone(),
+                store: Arc::new(EmbeddedViewStore::new(database.clone())),
+                parked: Arc::new(EmbeddedEventStore::new(database.clone(), Service::Order)),
+                logs: stores.to_vec(),
+                keep: config.keep_generations,
+            },
             services: Services::new(stores),
-            views: Arc::new(EmbeddedViewStore::new(database.clone())),
-            unprojected: Arc::new(EmbeddedEventStore::new(database.clone(), Service::Order)),
             outside: Outside {
                 bus: bus.clone(),
                 publisher: None,
@@ -87,7 +103,7 @@ impl Adapters {
     }
 
     /// On servers, as roles that may be processes of their own.
-    fn on(servers: &Servers, config: &Config) -> Result<Self, OpenError> {
+    fn on(servers: &Servers, config: &Config, all: ViewList) -> Result<Self, OpenError> {
         let place = |service| servers.event_store(service);
         let store = |place| Arc::new(PostgresEventStore::new(&place)) as Arc<dyn EventStore>;
         let stores = [
@@ -104,9 +120,15 @@ impl Adapters {
         let bus: Arc<dyn Bus> = Arc::new(KafkaBus::new(kafka.clone(), membership));
         let views = CassandraViewStore::new(&servers.views()?);
         Ok(Self {
+            views: Views {
+                all,
+                bus: bus.clone(),
+                parked: Arc::new(views.clone()),
+                store: Arc::new(views),
+                logs: stores.to_vec(),
+                keep: config.keep_generations,
+            },
             services: Services::new(stores),
-            unprojected: Arc::new(views.clone()),
-            views: Arc::new(views),
             outside: Outside {
                 bus: bus.clone(),
                 publisher: Some(Arc::new(KafkaPublisher::new(kafka))),
@@ -129,15 +151,21 @@ impl Adapters {
 
     /// The view store.
     pub fn views(&self) -> &Arc<dyn ViewStore> {
+        &self.views.store
+    }
+
+    /// The views, and what keeping them needs.
+    pub fn kept_views(&self) -> &Views {
         &self.views
     }
 
-    /// What an operator can ask.
-    pub fn tools(&self) -> Tools {
+    /// What an operator can ask; what takes long runs within `tasks`.
+    pub fn tools(&self, tasks: &Tasks) -> Tools {
         Tools::new(
             self.services.clone(),
             self.bus.clone(),
-            self.unprojected.clone(),
+            self.views.clone(),
+            Jobs::within(tasks),
             self.outside.publisher.is_some(),
         )
     }

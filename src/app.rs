@@ -5,18 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use domain::View;
+use domain::view;
 use infra::clock;
 use infra::config::Config;
 use infra::event_store::EventStore;
 use infra::ids;
 use infra::tasks::Tasks;
 use infra::telemetry::metrics;
+use infra::view_store::Live;
+use projectors::Views;
 use tokio::net::TcpListener;
 use tokio::time::{Duration, Instant, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{Adapters, OpenError};
+use crate::adapters::{Adapters, OpenError, ViewList};
 use crate::control::{Control, ControlError};
 use crate::roles::{BindError, Listeners, Roles};
 
@@ -73,13 +75,25 @@ impl App {
     /// # Errors
     /// [`StartError`]
     pub async fn build(config: Config, roles: Roles) -> Result<Self, StartError> {
+        Self::build_with(config, roles, &view::ALL).await
+    }
+
+    /// The same with views of the caller's own.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn build_with(
+        config: Config,
+        roles: Roles,
+        views: ViewList,
+    ) -> Result<Self, StartError> {
         if config.servers.is_none() && roles != Roles::all() {
             return Err(StartError::NeedsServers);
         }
         metrics::record();
         // What fails without leaving anything behind comes first.
         let listeners = roles.bind(&config.http).await?;
-        let adapters = Adapters::open(&config)?;
+        let adapters = Adapters::open_with(&config, views)?;
         let control = match adapters.folder {
             Some(_) => Some(Control::bind(&config.data_dir)?),
             None => None,
@@ -129,7 +143,7 @@ impl App {
         servers.spawn("metrics", metrics::upkeep(servers.stopping()));
         listen(&adapters, &roles, &config, listeners, &servers);
         if let Some(control) = control {
-            control.serve(adapters.tools(), &servers);
+            control.serve(adapters.tools(&work), &servers);
         }
 
         tokio::select! {
@@ -170,14 +184,7 @@ fn start(adapters: &Adapters, roles: &Roles, config: &Config, tasks: &Tasks) {
         tasks.spawn("purge", purge_replies(store, keep, stop));
     }
     if roles.projectors {
-        let Adapters {
-            bus,
-            views,
-            unprojected,
-            ..
-        } = adapters;
-        let logs = adapters.services.stores();
-        projectors::run(bus, views, unprojected, logs, tasks);
+        adapters.views.run(tasks);
     }
 }
 
@@ -198,12 +205,14 @@ fn listen(
         serve(servers, "command API", listener, command_api::router(api));
     }
     if let Some(listener) = listeners.query {
-        let live = |view: &'static dyn View| projectors::live_table(view).0;
-        let api = query_api::Api::new(adapters.views.clone(), live, wait);
+        let Views { store, all, .. } = &adapters.views;
+        let (live, follow) = Live::follow(store.clone(), all, servers.stopping());
+        servers.spawn("live tables", follow);
+        let api = query_api::Api::new(store.clone(), live, wait);
         serve(servers, "query API", listener, query_api::router(api));
     }
     if let Some(listener) = listeners.projectors {
-        let router = projectors::router(adapters.bus.clone(), adapters.views.clone());
+        let router = projectors::router(adapters.bus.clone(), adapters.views().clone());
         serve(servers, "projectors", listener, router);
     }
 }

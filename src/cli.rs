@@ -6,11 +6,13 @@ mod dlq;
 mod explain;
 mod migrate;
 mod output;
+mod rebuild;
 mod replay;
 mod serve;
 mod settle;
 mod status;
 mod tool;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,6 +87,10 @@ enum Command {
     Dlq(dlq::Dlq),
     /// Publish facts again: for a new consumer, or to a topic that lost some (needs servers)
     Replay(replay::Replay),
+    /// Fold a view from the logs once more, prove it right, and have it read
+    Rebuild(rebuild::Rebuild),
+    /// Hold the views against the logs, and mend what can be mended
+    Verify(verify::Verify),
     /// Record a void or refund that was done by hand at the payment provider
     Settle(settle::Settle),
     /// Show the configuration in force, and where each value comes from
@@ -127,6 +133,8 @@ pub fn run() -> ExitCode {
             Command::Explain(args) => explain::run(context, args).await,
             Command::Dlq(verb) => dlq::run(context, verb).await,
             Command::Replay(args) => replay::run(context, args).await,
+            Command::Rebuild(args) => rebuild::run(context, args).await,
+            Command::Verify(args) => verify::run(context, args).await,
             Command::Settle(args) => settle::run(context, args).await,
             Command::Config => config::run(&context),
         }
@@ -138,6 +146,12 @@ pub fn run() -> ExitCode {
             ExitCode::from(EXIT_FAILURE)
         }
     }
+}
+
+/// Every view, by its name.
+fn view_names() -> Vec<String> {
+    let names = domain::view::ALL.map(|view| view.schema().name.to_owned());
+    names.to_vec()
 }
 
 impl Context {

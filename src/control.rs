@@ -116,10 +116,15 @@ impl Control {
 }
 
 /// True where a pipeline that holds `data_dir` can be asked.
-pub async fn is_up(data_dir: &Path) -> bool {
-    match path_in(data_dir) {
-        Ok(path) => UnixStream::connect(&path).await.is_ok(),
-        Err(_) => false,
+///
+/// # Errors
+/// [`ControlError`] where nobody can listen there.
+pub async fn is_up(data_dir: &Path) -> Result<bool, ControlError> {
+    let path = path_in(data_dir)?;
+    match UnixStream::connect(&path).await {
+        Ok(_) => Ok(true),
+        Err(e) if nobody_listens(&e) => Ok(false),
+        Err(source) => Err(ControlError::Io { path, source }),
     }
 }
 
@@ -172,6 +177,10 @@ async fn answer_one(mut client: UnixStream, tools: &Tools) -> io::Result<()> {
     BufReader::new(read.take(MAX_REQUEST))
         .read_line(&mut line)
         .await?;
+    if line.is_empty() {
+        // Somebody looked whether anybody listens.
+        return Ok(());
+    }
     let answer = match serde_json::from_str(&line) {
         Ok(request) => match tools.answer(request).await {
             Ok(value) => Answer::Ok(value),

@@ -3,8 +3,10 @@
 mod dlq;
 mod explain;
 mod holds;
+mod jobs;
 mod settle;
 mod status;
+mod views;
 
 use std::sync::Arc;
 
@@ -12,9 +14,10 @@ use command_api::Services;
 use domain::Service;
 use domain::payment::Settlement;
 use domain::values::{OrderId, Reason};
-use domain::view;
 use infra::bus::Bus;
 use infra::event_store::{ParkedRows, StoreError};
+use infra::view_store::ViewError;
+use projectors::{Views, rebuild};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,8 +25,10 @@ pub use dlq::{
     Asked, DeadLetter, Discarded, DlqRequest, Kind, Listed, Select, Shown, Skipped, State,
 };
 pub use explain::{Awaited, Explanation, OpenTask, Parked, StreamAt};
+pub use jobs::{JobAt, JobRequest, Jobs, Work};
 pub use settle::Settled;
 pub use status::{GroupLag, GroupParked, RelayAt, ServiceStatus, Status, TaskAt};
+pub use views::{RebuildAt, ViewAt};
 
 /// A tool and what it is asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +52,18 @@ pub enum Request {
     },
     /// What cannot be taken, and what to do about it.
     Dlq(DlqRequest),
+    /// Long work.
+    Job(JobRequest),
+    /// Ends the rebuild of a view; true where there was one.
+    CancelRebuild {
+        /// Which.
+        view: String,
+    },
+    /// Has the table read again that was read before a rebuild.
+    UndoRebuild {
+        /// Which.
+        view: String,
+    },
 }
 
 /// What an operator did at the provider.
@@ -94,49 +111,62 @@ impl From<StoreError> for ToolError {
     }
 }
 
+impl From<ViewError> for ToolError {
+    fn from(e: ViewError) -> Self {
+        Self::new("store-unavailable", e.to_string())
+    }
+}
+
 /// The tools over an open pipeline.
 #[derive(Clone)]
 pub struct Tools {
     services: Services,
     bus: Arc<dyn Bus>,
-    unprojected: Arc<dyn ParkedRows>,
+    views: Views,
+    jobs: Jobs,
     /// Whether logs are published, or are the bus themselves.
     relayed: bool,
 }
 
 impl Tools {
-    /// The tools over `services` and `bus`, and over what the projectors have parked.
+    /// The tools over `services`, `bus` and the views.
     pub fn new(
         services: Services,
         bus: Arc<dyn Bus>,
-        unprojected: Arc<dyn ParkedRows>,
+        views: Views,
+        jobs: Jobs,
         relayed: bool,
     ) -> Self {
         Self {
             services,
             bus,
-            unprojected,
+            views,
+            jobs,
             relayed,
         }
     }
 
     /// The consumer groups that are told of with `service`, and where their facts are parked: its
     /// own, and with the order service those of the views.
-    fn groups_of(&self, service: Service) -> Vec<(String, Arc<dyn ParkedRows>)> {
+    async fn groups_of(&self, service: Service) -> Vec<(String, Arc<dyn ParkedRows>)> {
         let own: Arc<dyn ParkedRows> = self.services.store(service).clone();
         let mut groups = vec![(service.name().to_owned(), own)];
         if service == Service::Order {
-            let views = view::ALL.map(projectors::live_table);
-            groups.extend(views.map(|(_, group)| (group, self.unprojected.clone())));
+            let views = self.views.groups().await.into_iter();
+            groups.extend(views.map(|group| (group, self.views.parked.clone())));
         }
         groups
     }
 
     /// Where the facts of `group` are parked.
-    fn parked_by(&self, group: &str) -> Option<Arc<dyn ParkedRows>> {
-        let mut groups = Service::ALL.into_iter().flat_map(|s| self.groups_of(s));
-        let (_, parked) = groups.find(|(of, _)| of == group)?;
-        Some(parked)
+    async fn parked_by(&self, group: &str) -> Option<Arc<dyn ParkedRows>> {
+        for service in Service::ALL {
+            let mut groups = self.groups_of(service).await.into_iter();
+            if let Some((_, parked)) = groups.find(|(of, _)| of == group) {
+                return Some(parked);
+            }
+        }
+        None
     }
 
     /// Answers a request.
@@ -153,6 +183,15 @@ impl Tools {
                 reason,
             } => json(&self.settle(order, outcome, reason).await?),
             Request::Dlq(request) => self.dlq(request).await,
+            Request::Job(request) => self.jobs.answer(&self.views, request),
+            Request::CancelRebuild { view } => {
+                let view = jobs::named(&self.views, &view)?;
+                json(&rebuild::cancel(&self.views, view).await?)
+            }
+            Request::UndoRebuild { view } => {
+                let view = jobs::named(&self.views, &view)?;
+                json(&rebuild::undo(&self.views, view).await?)
+            }
         }
     }
 }

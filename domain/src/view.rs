@@ -13,7 +13,7 @@ mod status;
 mod step;
 mod versions;
 
-use crate::values::{Item, Timestamp};
+use crate::values::{Item, OrderId, Timestamp};
 use crate::{Category, Recorded, Sequence};
 use uuid::Uuid;
 
@@ -111,7 +111,8 @@ pub struct Schema {
     /// Grows with every change of what the view's `project` writes; a table of an older revision
     /// has to be rebuilt.
     pub revision: u32,
-    /// The columns of the key, the first of which partitions the table.
+    /// The columns of the key, the first of which partitions the table. One of them is
+    /// [`ORDER_ID`].
     pub key: &'static [(&'static str, Kind)],
     /// How the rows of a partition are ordered, by the rest of their keys.
     pub direction: Direction,
@@ -139,6 +140,21 @@ pub struct Patch {
     pub cells: Vec<Cell>,
 }
 
+/// The column of every key that says which order the row is about.
+pub const ORDER_ID: &str = "order_id";
+
+impl Schema {
+    /// Which order a row is about, by its key.
+    pub fn order_of(&self, key: &[Value]) -> Option<OrderId> {
+        let mut columns = self.key.iter().zip(key);
+        let (_, value) = columns.find(|((name, _), _)| *name == ORDER_ID)?;
+        match value {
+            Value::Uuid(id) => Some(OrderId(*id)),
+            Value::Text(_) | Value::Int(_) | Value::Time(_) | Value::Items(_) => None,
+        }
+    }
+}
+
 /// A view: a table and what facts write into it.
 pub trait View: Send + Sync + 'static {
     /// The table.
@@ -146,6 +162,10 @@ pub trait View: Send + Sync + 'static {
 
     /// What the fact writes; `None` where it does not concern the view. A fact concerns one row.
     fn project(&self, recorded: &Recorded) -> Option<Patch>;
+
+    /// What a row says of how much it has seen of each stream; `None` where its rows do not say that,
+    /// each being written once.
+    fn versions(&self, cells: &Cells) -> Option<Versions>;
 }
 
 /// The cells of one row, by column; `None` where no fact has written one yet.

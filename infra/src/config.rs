@@ -52,6 +52,8 @@ pub struct Config {
     pub lease: Terms,
     /// How long work in hand may take to finish when the process is asked to end.
     pub drain: Duration,
+    /// How long a table of a view is kept after reads have gone to another.
+    pub keep_generations: Duration,
     /// What is logged: a level, or a filter such as `info,infra=debug`.
     pub log: String,
     /// Where traces go, if anywhere.
@@ -232,6 +234,13 @@ impl Config {
                 lasts: ms(lasts),
                 renewed_every: ms(lasts * 3 / 10),
             },
+            keep_generations: Duration::from_secs(
+                3600 * within(
+                    "keep_generations_hours",
+                    settings.keep_generations_hours,
+                    1..=8760,
+                )?,
+            ),
             drain: ms(within("drain_ms", settings.drain_ms, 0..=600_000)?),
             log: settings.log.clone(),
             traces: Traces::read(settings)?,

@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::values::Timestamp;
-use domain::view::{Patch, Value};
 use domain::{Recorded, Service, View};
 use infra::bus::{Bus, Delivered, Partition, Polled, Subscription};
 use infra::clock;
@@ -24,9 +23,11 @@ use infra::failure::{Failure, LONGEST_PAUSE, pauses, until_stopped};
 use infra::monitor::{Monitor, Progress};
 use infra::redrive::Redriver;
 use infra::telemetry::trace::{self, Kind, Work};
-use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
+use infra::view_store::{RowPatch, Table, ViewStore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+
+use crate::fold::Fold;
 
 /// Facts of one batch: enough to fold an order's burst into one write, few enough to be shown at
 /// once.
@@ -243,63 +244,4 @@ impl Take for Cells {
         }
         Ok(())
     }
-}
-
-/// Patches of a batch, merged by row: of each cell the one with the highest stamp.
-#[derive(Default)]
-struct Fold {
-    rows: BTreeMap<Vec<u8>, RowPatch>,
-}
-
-impl Fold {
-    fn add(&mut self, patch: Option<Patch>) {
-        let Some(patch) = patch else { return };
-        let stamp = i64::try_from(patch.sequence)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(STAMPS_PER_SEQUENCE);
-        let row = self
-            .rows
-            .entry(sort_key(&patch.key))
-            .or_insert_with(|| RowPatch {
-                key: patch.key,
-                cells: vec![],
-            });
-        for cell in patch.cells {
-            let stamped = StampedCell {
-                column: cell.column,
-                value: cell.value,
-                stamp,
-            };
-            match row
-                .cells
-                .iter_mut()
-                .find(|known| known.column == cell.column)
-            {
-                Some(known) if known.stamp <= stamp => *known = stamped,
-                Some(_) => {}
-                None => row.cells.push(stamped),
-            }
-        }
-    }
-
-    fn rows(self) -> Vec<RowPatch> {
-        self.rows.into_values().collect()
-    }
-}
-
-/// Tells rows apart within a batch.
-fn sort_key(key: &[Value]) -> Vec<u8> {
-    let mut bytes = vec![];
-    for value in key {
-        match value {
-            Value::Uuid(id) => bytes.extend_from_slice(id.as_bytes()),
-            Value::Text(text) => bytes.extend_from_slice(text.as_bytes()),
-            Value::Int(n) => bytes.extend_from_slice(&n.to_be_bytes()),
-            Value::Time(time) => bytes.extend_from_slice(&time.as_micros().to_be_bytes()),
-            // No key has one.
-            Value::Items(_) => {}
-        }
-        bytes.push(0);
-    }
-    bytes
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use axum::Router;
 use domain::View;
 use infra::http::{self, Check, Checks, within};
-use infra::view_store::{Table, ViewStore};
+use infra::view_store::{Live, Table, ViewError, ViewStore};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,31 +18,28 @@ use crate::routes::{get_order, get_timeline, list_orders};
 /// What the routes need.
 pub struct Api {
     pub(crate) store: Arc<dyn ViewStore>,
-    live: Box<Live>,
+    live: Live,
     /// How long a read waits for what `?after=` names.
     pub(crate) fresh_wait: Duration,
 }
 
-type Live = dyn Fn(&'static dyn View) -> Table + Send + Sync;
-
 impl Api {
     /// The API over the views in `store`. `live` names the table of a view that is read; it is asked
     /// at every request.
-    pub fn new(
-        store: Arc<dyn ViewStore>,
-        live: impl Fn(&'static dyn View) -> Table + Send + Sync + 'static,
-        fresh_wait: Duration,
-    ) -> Arc<Self> {
+    pub fn new(store: Arc<dyn ViewStore>, live: Live, fresh_wait: Duration) -> Arc<Self> {
         Arc::new(Self {
             store,
-            live: Box::new(live),
+            live,
             fresh_wait,
         })
     }
 
     /// The table of a view that is read now.
-    pub(crate) fn table(&self, view: &'static dyn View) -> Table {
-        (self.live)(view)
+    ///
+    /// # Errors
+    /// [`ViewError::Unavailable`] where that is not known yet.
+    pub(crate) async fn table(&self, view: &'static dyn View) -> Result<Table, ViewError> {
+        self.live.table(view).await
     }
 }
 

@@ -24,9 +24,9 @@ pub struct Timeline<'a> {
 
 impl<'a> Timeline<'a> {
     /// The timeline of `order`.
-    pub fn of(api: &'a Api, order: OrderId) -> Self {
-        let table = api.table(&OrderTimeline);
-        Self { api, order, table }
+    pub async fn of(api: &'a Api, order: OrderId) -> Result<Self, ViewError> {
+        let table = api.table(&OrderTimeline).await?;
+        Ok(Self { api, order, table })
     }
 
     /// The facts behind `after`, in the order in which they happened; fewer than `limit` are all

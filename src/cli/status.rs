@@ -7,7 +7,7 @@ use domain::Service;
 use super::Context;
 use super::output::{complain, say, say_json};
 use super::tool::ask;
-use crate::tools::{Request, ServiceStatus, Status};
+use crate::tools::{Request, ServiceStatus, Status, ViewAt};
 
 /// Succeeds where everything has answered, whatever the answers are.
 pub async fn run(context: Context) -> anyhow::Result<ExitCode> {
@@ -43,6 +43,7 @@ fn show(status: &Status) {
             number(parked.map(|(failed, waiting)| failed + waiting)),
         ));
     }
+    status.views.iter().for_each(say_view);
     say_troubles(status);
     if status.healthy {
         say("\nnothing waits for a person");
@@ -82,6 +83,26 @@ fn lag_of(status: &Status, group: &str, topic: Service) -> String {
 
 fn number(known: Option<u64>) -> String {
     known.map_or_else(|| "?".to_owned(), |number| number.to_string())
+}
+
+/// What is out of the ordinary.
+fn say_view(at: &ViewAt) {
+    let view = &at.view;
+    if at.is_outdated() {
+        say(format_args!(
+            "\n{view}: revision changed, from {} to {}; old rows are as they were",
+            at.revision.unwrap_or_default(),
+            at.todays
+        ));
+        say(format_args!("  waybill rebuild {view}"));
+    }
+    if let Some(rebuild) = &at.rebuild {
+        let who = rebuild.holder.as_deref().unwrap_or("nobody, and can go on");
+        say(format_args!(
+            "\n{view} is being rebuilt by {who}, since {}: {} orders are done",
+            rebuild.since, rebuild.orders
+        ));
+    }
 }
 
 fn say_troubles(status: &Status) {

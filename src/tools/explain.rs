@@ -128,7 +128,7 @@ impl Tools {
             let store = self.services.store(service);
             tasks.extend(store.due_of(order).await?.iter().map(OpenTask::from));
             let key = order.to_string();
-            for (group, rows) in self.groups_of(service) {
+            for (group, rows) in self.groups_of(service).await {
                 parked.extend(rows.parked(&group, Some(&key), PARKED).await?);
             }
         }

@@ -1,14 +1,14 @@
 //! How far everything is. All is asked at once, and what does not answer is said where its answer
 //! would be.
 
-use domain::{Service, view};
+use domain::Service;
 use futures::future::join_all;
 use infra::event_store::{Checkpoint, DueRow, EventStore, StoreError, TaskCount};
 use infra::monitor::{COUNTED, overdue_before};
 use infra::relay;
 use serde::{Deserialize, Serialize};
 
-use super::{OpenTask, Parked, Tools};
+use super::{OpenTask, Parked, Tools, ViewAt};
 
 /// Tasks in trouble that are listed of each service, and parked facts of each group.
 const LISTED: usize = 20;
@@ -25,6 +25,8 @@ pub struct Status {
     pub groups: Vec<GroupLag>,
     /// What each consumer group could not take.
     pub parked: Vec<GroupParked>,
+    /// Which table of each view is read.
+    pub views: Vec<ViewAt>,
 }
 
 /// How far a service is; where its store does not answer there is a problem and nothing else.
@@ -116,7 +118,11 @@ impl Status {
             let name = format!("parked facts of {}", of.group);
             (name, of.problem.as_deref())
         });
-        let all = services.chain(groups).chain(parked);
+        let views = self.views.iter().map(|of| {
+            let name = format!("tables of {}", of.view);
+            (name, of.problem.as_deref())
+        });
+        let all = services.chain(groups).chain(parked).chain(views);
         let mut told: Vec<_> = all
             .filter_map(|(name, problem)| Some((name, problem?)))
             .collect();
@@ -128,7 +134,9 @@ impl Status {
     fn waits_for_nobody(&self) -> bool {
         let halted = |of: &ServiceStatus| of.relay.as_ref().is_some_and(|at| at.halted.is_some());
         let quiet = |of: &ServiceStatus| of.troubled.is_empty() && !halted(of);
-        self.services.iter().all(quiet) && self.parked.iter().all(|of| of.facts.is_empty())
+        let outdated = self.views.iter().any(ViewAt::is_outdated);
+        let parked = self.parked.iter().any(|of| !of.facts.is_empty());
+        self.services.iter().all(quiet) && !parked && !outdated
     }
 }
 
@@ -139,25 +147,26 @@ impl Tools {
             let topics = command_api::topics_of(service);
             self.lag_of(service.name().to_owned(), topics)
         });
-        let of_views = view::ALL.into_iter().map(|view| {
-            let (_, group) = projectors::live_table(view);
-            self.lag_of(group, &Service::ALL)
-        });
-        let groups = Service::ALL.into_iter().flat_map(|s| self.groups_of(s));
+        let of_views = self.views.groups().await.into_iter();
+        let of_views = of_views.map(|group| self.lag_of(group, &Service::ALL));
+        let groups = join_all(Service::ALL.map(|service| self.groups_of(service))).await;
+        let groups = groups.into_iter().flatten();
         let parked = groups.map(|(group, rows)| async move {
             let found = rows.parked(&group, None, COUNTED).await;
             GroupParked::of(group, found)
         });
-        let (services, lags, parked) = tokio::join!(
+        let (services, lags, parked, views) = tokio::join!(
             join_all(of_services),
             join_all(lags.into_iter().chain(of_views)),
             join_all(parked),
+            self.views_at(),
         );
         let mut status = Status {
             healthy: true,
             services,
             groups: lags.into_iter().flatten().collect(),
             parked,
+            views,
         };
         status.healthy = status.problems().is_empty() && status.waits_for_nobody();
         status

@@ -13,6 +13,7 @@
 //! - `servers`: each role a process of its own, on real servers.
 //! - `relay`: from a log to a topic, and what becomes of it when either is hurt.
 //! - `telemetry`: metrics, traces, logs and `waybill status`.
+//! - `rebuild`: views folded from the logs once more, and held against them.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
@@ -34,6 +35,7 @@ mod handler;
 mod http;
 mod journey;
 mod loops;
+mod rebuild;
 mod relay;
 mod schema;
 mod secured;

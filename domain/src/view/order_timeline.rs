@@ -4,7 +4,7 @@ use crate::values::{OrderId, Timestamp};
 use crate::{Category, FactId, Position, Recorded, Sequence, StreamId, View, Written};
 
 use super::cells::{Reader, Writes};
-use super::{Cells, Column, Direction, Kind, Patch, Schema, Value};
+use super::{Cells, Column, Direction, Kind, Patch, Schema, Value, Versions};
 
 /// The timeline of an order: what, when, caused by which fact, in which service.
 ///
@@ -75,6 +75,10 @@ impl View for OrderTimeline {
             sequence: recorded.id.sequence,
             cells: cells.0,
         })
+    }
+
+    fn versions(&self, _: &Cells) -> Option<Versions> {
+        None
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{Category, Fact, Recorded, View, delivery, order, payment};
 
 use super::cells::Writes;
 use super::step::status_of;
-use super::{Column, Direction, Kind, Patch, Schema, Value};
+use super::{Cells, Column, Direction, Kind, Patch, Schema, Value, Versions};
 
 /// The order view. One row an order.
 pub struct OrderView;
@@ -98,6 +98,10 @@ impl View for OrderView {
             sequence: recorded.id.sequence,
             cells: cells.0,
         })
+    }
+
+    fn versions(&self, cells: &Cells) -> Option<Versions> {
+        Some(versions(cells))
     }
 }
 

@@ -85,6 +85,10 @@ impl View for OrdersByCustomer {
             cells: cells.0,
         })
     }
+
+    fn versions(&self, cells: &Cells) -> Option<Versions> {
+        Some(versions(cells))
+    }
 }
 
 /// A row as its readers see it.

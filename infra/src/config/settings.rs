@@ -118,6 +118,8 @@ settings! {
     lease_ms: u64 = 10_000;
     /// How long work in hand may take when the process is asked to end, in milliseconds.
     drain_ms: u64 = 20_000;
+    /// How long a rebuilt view's old table is kept, for `waybill rebuild --undo`, in hours.
+    keep_generations_hours: u64 = 24;
     /// Where traces go: the address of an OpenTelemetry collector, http://host:4318; empty: nowhere.
     otlp_endpoint: String = "".into();
     /// The share of requests whose traces are recorded: 1.0 is all, 0.01 one of a hundred.

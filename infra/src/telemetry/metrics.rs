@@ -134,6 +134,12 @@ metrics_list! {
         "Age of the oldest fact of a batch, once the view has it.";
     Gauge "waybill_projector_lag_seconds" ["group"] in "seconds":
         "How far a view is behind the facts, by their times.";
+    Gauge "waybill_view_outdated" ["view"] in "views":
+        "1 where the table that is read was folded by another revision of the program.";
+    Counter "waybill_view_rows_verified_total" ["view"] in "rows":
+        "Rows that were held against the logs.";
+    Counter "waybill_view_differences_total" ["view", "kind"] in "rows":
+        "Rows that were not as the logs have them: different, behind, missing, extra or frozen.";
     Counter "waybill_looks_failed_total" ["group"] in "looks":
         "Looks at lag, parked facts and tasks that got no answer; what they tell is then what it was.";
     Counter "waybill_cache_fallbacks_total" [] in "questions":

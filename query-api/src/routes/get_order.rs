@@ -181,7 +181,7 @@ async fn now(
     order: OrderId,
     after: Option<&FactId>,
 ) -> Result<Result<Option<OrderRow>, NotYet>, Problem> {
-    let table = api.table(&OrderView);
+    let table = api.table(&OrderView).await?;
     let key = [Value::Uuid(order.0)];
     let look = || async {
         let cells = api.store.get(OrderView.schema(), &table, &key).await?;
@@ -199,7 +199,7 @@ async fn then(
     after: Option<&FactId>,
     at: Timestamp,
 ) -> Result<Result<Option<OrderRow>, NotYet>, Problem> {
-    let timeline = Timeline::of(api, order);
+    let timeline = Timeline::of(api, order).await?;
     match timeline.wait_for(after).await? {
         Ok(()) => Ok(Ok(timeline.order_at(at).await?)),
         Err(not_yet) => Ok(Err(not_yet)),

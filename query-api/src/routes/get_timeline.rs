@@ -104,7 +104,7 @@ pub async fn get_timeline(
     let streams = freshness::streams_of(order_id);
     let after = fact_of(page.after.as_deref(), |stream| streams.contains(stream))?;
 
-    let timeline = Timeline::of(&api, order_id);
+    let timeline = Timeline::of(&api, order_id).await?;
     if let Err(not_yet) = timeline.wait_for(after.as_ref()).await? {
         return Ok(not_yet.into_response());
     }

@@ -136,7 +136,10 @@ struct Wanted {
 
 impl Wanted {
     async fn page(&self, api: &Api) -> Result<CustomerOrders, ViewError> {
-        let (schema, table) = (OrdersByCustomer.schema(), api.table(&OrdersByCustomer));
+        let (schema, table) = (
+            OrdersByCustomer.schema(),
+            api.table(&OrdersByCustomer).await?,
+        );
         let partition = self.partition();
         let at_a_time = match self.status {
             Some(_) => AT_A_TIME,
@@ -184,7 +187,10 @@ impl Wanted {
 
     /// Waits until the row of the fact's order has seen it.
     async fn wait_for(&self, api: &Api, fact: &FactId) -> Result<Result<(), NotYet>, ViewError> {
-        let (schema, table) = (OrdersByCustomer.schema(), api.table(&OrdersByCustomer));
+        let (schema, table) = (
+            OrdersByCustomer.schema(),
+            api.table(&OrdersByCustomer).await?,
+        );
         let order = order_of(fact).map(|OrderId(id)| Value::Uuid(id));
         let key: Vec<Value> = std::iter::once(self.partition()).chain(order).collect();
         freshness::wait_for(api.store.as_ref(), api.fresh_wait, || async {
@@ -197,7 +203,7 @@ impl Wanted {
 
     /// True where the order view knows the fact's order as somebody else's.
     async fn is_of_another(&self, api: &Api, fact: &FactId) -> Result<bool, ViewError> {
-        let (schema, table) = (OrderView.schema(), api.table(&OrderView));
+        let (schema, table) = (OrderView.schema(), api.table(&OrderView).await?);
         let Some(order) = order_of(fact) else {
             return Ok(false);
         };

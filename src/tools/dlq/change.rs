@@ -134,7 +134,7 @@ impl Tools {
     }
 
     async fn replace(&self, row: &ParkedRow) -> Result<bool, ToolError> {
-        match self.parked_by(&row.group) {
+        match self.parked_by(&row.group).await {
             Some(parked) => Ok(parked.replace_parked(row).await?),
             None => Ok(false),
         }

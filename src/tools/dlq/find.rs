@@ -86,7 +86,7 @@ impl Tools {
         ended: bool,
     ) -> Result<(Vec<Found>, bool), ToolError> {
         if let Some(group) = &select.group
-            && self.parked_by(group).is_none()
+            && self.parked_by(group).await.is_none()
         {
             let message = format!("there is no consumer group {group}");
             return Err(ToolError::new("unknown-group", message));
@@ -116,7 +116,7 @@ impl Tools {
         ended: bool,
         found: &mut Vec<Found>,
     ) -> Result<(), ToolError> {
-        for (group, parked) in self.groups_of(service) {
+        for (group, parked) in self.groups_of(service).await {
             let mut add = |rows: Vec<ParkedRow>| {
                 let rows = rows.into_iter().map(|row| Found::Fact(Box::new(row)));
                 found.extend(rows.filter(|found| select.has(found)));
@@ -158,7 +158,7 @@ impl Tools {
     /// where asked for.
     async fn by_id(&self, id: &str, ended: bool) -> Result<Vec<Found>, ToolError> {
         if let Ok(id) = id.parse::<ParkedId>() {
-            let Some(parked) = self.parked_by(&id.group) else {
+            let Some(parked) = self.parked_by(&id.group).await else {
                 return Ok(vec![]);
             };
             let row = parked.parked_row(&id).await?;
@@ -175,7 +175,7 @@ impl Tools {
         };
         let mut found = vec![];
         for service in Service::ALL {
-            for (group, parked) in self.groups_of(service) {
+            for (group, parked) in self.groups_of(service).await {
                 let rows = rows_of(parked.as_ref(), &group, &fact.stream.id, ended).await?;
                 let of = rows
                     .into_iter()

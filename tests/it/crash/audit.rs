@@ -277,7 +277,9 @@ pub fn folded(view: &dyn View, facts: &[Recorded]) -> BTreeMap<String, Rows> {
 /// Every row that facts write is there as they write it, and a partition has no others.
 async fn views_equal_log(adapters: &Adapters, facts: &[Recorded]) {
     for view in view::ALL {
-        let (schema, (table, _)) = (view.schema(), projectors::live_table(view));
+        let schema = view.schema();
+        let live = adapters.kept_views().live(view).await.unwrap();
+        let table = live.table(schema);
         for (partition, rows) in folded(view, facts) {
             let (key, _) = rows.values().next().unwrap();
             let slice = Slice {

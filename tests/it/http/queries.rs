@@ -1,12 +1,14 @@
 //! The query API over a view store, whose tables are written as the projector writes them.
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Recorded, View, view};
-use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
+use infra::view_store::{Live, RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, ViewStore};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::Client;
 
@@ -22,11 +24,14 @@ impl Queries {
             views.create(view.schema(), &table(view)).await.unwrap();
         }
         let wait = Duration::from_millis(50);
-        let api = query_api::Api::new(views.clone(), table, wait);
+        let stop = CancellationToken::new();
+        let (live, follow) = Live::follow(views.clone(), &view::ALL, stop);
+        let api = query_api::Api::new(views.clone(), live, wait);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::task::spawn(async move {
-            axum::serve(listener, query_api::router(api)).await.unwrap();
+            let served = axum::serve(listener, query_api::router(api)).into_future();
+            tokio::join!(served, follow).0.unwrap();
         });
         Self {
             client: Client::new(String::new(), url),

@@ -1,5 +1,6 @@
 use domain::Service;
 use infra::relay::CHECKPOINT;
+use infra::tasks::Tasks;
 use serde_json::Value;
 use waybill::adapters::Adapters;
 use waybill::tools::{Request, ToolError};
@@ -18,7 +19,7 @@ impl Moment {
     pub async fn of(adapters: &Adapters) -> Self {
         Self {
             before: positions(adapters).await,
-            status: adapters.tools().answer(Request::Status).await,
+            status: adapters.tools(&Tasks::new()).answer(Request::Status).await,
             after: positions(adapters).await,
         }
     }

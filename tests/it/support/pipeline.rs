@@ -9,6 +9,8 @@ use infra::config::{Config, Courier, Http, Orders, Payment};
 use infra::courier::Steps;
 use infra::event_store::EventStore;
 use infra::payment_provider::Simulated;
+use infra::tasks::Tasks;
+use projectors::Views;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -148,12 +150,21 @@ impl Pipeline {
     }
 
     async fn answer(&self, request: Request) -> Value {
-        self.adapters.tools().answer(request).await.unwrap()
+        self.adapters
+            .tools(&Tasks::new())
+            .answer(request)
+            .await
+            .unwrap()
     }
 
     /// What a tool answers.
     pub async fn ask(&self, request: Request) -> Result<Value, ToolError> {
-        self.adapters.tools().answer(request).await
+        self.adapters.tools(&Tasks::new()).answer(request).await
+    }
+
+    /// The views, and what keeping them needs.
+    pub fn views(&self) -> &Views {
+        self.adapters.kept_views()
     }
 
     /// The event store of a service.

@@ -121,6 +121,11 @@ impl Place {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// The program, at this place.
+    pub fn tool(&self) -> Command {
+        self.waybill(&[])
+    }
+
     fn waybill(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
         command.args(args);

@@ -1,0 +1,251 @@
+//! Rows of a table held against what the logs say of them.
+//!
+//! A row is compared with the fold of the logs up to the versions that the row itself states. So a
+//! row that is only behind is told from one that is wrong, while commands keep coming.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::view::{Cells, Column, Fold, ORDER_ID, Patch, Value, Versions, Writer};
+use domain::{Category, Sequence, View};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use infra::view_store::{
+    MAX_ROWS, RowPatch, STAMPS_PER_SEQUENCE, Slice, Table, ViewError, ViewStore,
+};
+
+use crate::fold;
+use crate::orders::OfOrder;
+
+/// Rows that are read at a time: as many as the view store writes, for the same reason.
+const READS: usize = 32;
+
+/// A row as the logs have it.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// Its key.
+    pub key: Vec<Value>,
+    /// What each fact writes into it, and of which stream it is.
+    writes: Vec<(Category, Patch)>,
+}
+
+/// How a row stands against the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// As they have it.
+    Equal,
+    /// As they had it, and not all of what they have.
+    Behind,
+    /// It is not there.
+    Missing,
+    /// It holds something else.
+    Different,
+}
+
+impl Expected {
+    /// The rows of an order.
+    pub fn of(view: &dyn View, order: &OfOrder) -> Vec<Self> {
+        let mut rows: BTreeMap<Vec<u8>, Self> = BTreeMap::new();
+        for fact in &order.facts {
+            let Some(patch) = view.project(fact) else {
+                continue;
+            };
+            let row = rows.entry(fold::sort_key(&patch.key));
+            let row = row.or_insert_with(|| Self {
+                key: patch.key.clone(),
+                writes: vec![],
+            });
+            row.writes.push((fact.fact.category(), patch));
+        }
+        rows.into_values().collect()
+    }
+
+    /// The row, to be written.
+    pub fn patch(&self) -> RowPatch {
+        let mut fold = fold::Fold::default();
+        for (_, patch) in &self.writes {
+            fold.add(Some(patch.clone()));
+        }
+        let key = self.key.clone();
+        let cells = fold.rows().pop().map(|row| row.cells).unwrap_or_default();
+        RowPatch { key, cells }
+    }
+
+    /// The row as a store gives it.
+    pub fn cells(&self, view: &dyn View) -> Cells {
+        self.folded(view, |_, _| true)
+    }
+
+    /// The row when it had seen what this one says that it has.
+    pub fn as_seen_by(&self, view: &dyn View, found: &Cells) -> Cells {
+        match view.versions(found) {
+            Some(seen) if !self.is_passed_by(seen) => self.as_of(view, seen),
+            Some(_) | None => self.cells(view),
+        }
+    }
+
+    /// Whether somebody says to have seen more than there is.
+    fn is_passed_by(&self, seen: Versions) -> bool {
+        CATEGORIES
+            .into_iter()
+            .any(|of| seen.of(of) > Some(self.version(of)))
+    }
+
+    /// The row when it had seen these versions.
+    fn as_of(&self, view: &dyn View, seen: Versions) -> Cells {
+        self.folded(view, |category, sequence| {
+            seen.of(category).is_some_and(|version| sequence <= version)
+        })
+    }
+
+    fn folded(&self, view: &dyn View, is_in: impl Fn(Category, Sequence) -> bool) -> Cells {
+        let mut fold = Fold::default();
+        for (category, patch) in &self.writes {
+            if is_in(*category, patch.sequence) {
+                fold.add(patch.clone());
+            }
+        }
+        fold.cells(view.schema())
+    }
+
+    /// The last sequence of a stream; 0 where nothing of it is in the row.
+    fn version(&self, category: Category) -> Sequence {
+        let of = self.writes.iter().filter(|(of, _)| *of == category);
+        of.map(|(_, patch)| patch.sequence).max().unwrap_or(0)
+    }
+
+    /// The highest stamp that a cell of this column can have until the next fact: that of the last
+    /// fact of the stream that writes it, repaired as often as can be.
+    pub fn last_stamp(&self, column: &Column) -> i64 {
+        let writes = self.writes.iter().filter(|(of, _)| match column.writer {
+            Writer::Stream(category) => category == *of,
+            Writer::OwnFact => true,
+        });
+        let last = writes.map(|(_, patch)| patch.sequence).max();
+        fold::stamp_of(last.unwrap_or(0)).saturating_add(STAMPS_PER_SEQUENCE - 1)
+    }
+
+    /// How a row stands that was read before the logs were.
+    pub fn standing(&self, view: &dyn View, found: Option<&Cells>) -> Standing {
+        let Some(found) = found else {
+            return Standing::Missing;
+        };
+        if *found == self.cells(view) {
+            return Standing::Equal;
+        }
+        if *found == self.as_seen_by(view, found) {
+            Standing::Behind
+        } else {
+            Standing::Different
+        }
+    }
+
+    /// Whether a row has seen all that this one has.
+    pub fn is_seen_by(&self, view: &dyn View, found: &Cells) -> bool {
+        let Some(seen) = view.versions(found) else {
+            return true;
+        };
+        CATEGORIES
+            .into_iter()
+            .all(|of| seen.of(of) >= Some(self.version(of)))
+    }
+}
+
+/// The streams of an order.
+const CATEGORIES: [Category; 4] = [
+    Category::Order,
+    Category::Reservation,
+    Category::Payment,
+    Category::Delivery,
+];
+
+/// Reads rows, in the order in which they are asked for.
+///
+/// # Errors
+/// [`ViewError`]
+pub async fn read(
+    store: &Arc<dyn ViewStore>,
+    view: &'static dyn View,
+    table: &Table,
+    rows: &[Expected],
+) -> Result<Vec<Option<Cells>>, ViewError> {
+    if let [(ORDER_ID, _), _, ..] = view.schema().key {
+        return read_partitions(store, view, table, rows).await;
+    }
+    let keys = rows.iter().map(|row| row.key.clone());
+    let reads = keys.map(|key| row(store.clone(), view, table.clone(), key));
+    stream::iter(reads.collect::<Vec<_>>())
+        .buffered(READS)
+        .try_collect()
+        .await
+}
+
+async fn row(
+    store: Arc<dyn ViewStore>,
+    view: &'static dyn View,
+    table: Table,
+    key: Vec<Value>,
+) -> Result<Option<Cells>, ViewError> {
+    store.get(view.schema(), &table, &key).await
+}
+
+/// The same where a partition is an order: one read has all of its rows.
+async fn read_partitions(
+    store: &Arc<dyn ViewStore>,
+    view: &'static dyn View,
+    table: &Table,
+    rows: &[Expected],
+) -> Result<Vec<Option<Cells>>, ViewError> {
+    let mut orders: Vec<Value> = vec![];
+    for partition in rows.iter().filter_map(|row| row.key.first()) {
+        if orders.last() != Some(partition) {
+            orders.push(partition.clone());
+        }
+    }
+    let reads = orders
+        .into_iter()
+        .map(|order| partition(store.clone(), view, table.clone(), order));
+    let partitions: Vec<Vec<_>> = stream::iter(reads.collect::<Vec<_>>())
+        .buffered(READS)
+        .try_collect()
+        .await?;
+    let mut found: BTreeMap<Vec<u8>, Cells> = BTreeMap::new();
+    for (key, cells) in partitions.into_iter().flatten() {
+        found.insert(fold::sort_key(&key), cells);
+    }
+    let rows = rows.iter();
+    Ok(rows
+        .map(|row| found.remove(&fold::sort_key(&row.key)))
+        .collect())
+}
+
+/// All rows of a partition, with their keys.
+///
+/// # Errors
+/// [`ViewError`]
+pub async fn partition(
+    store: Arc<dyn ViewStore>,
+    view: &'static dyn View,
+    table: Table,
+    partition: Value,
+) -> Result<Vec<(Vec<Value>, Cells)>, ViewError> {
+    let schema = view.schema();
+    let mut rows: Vec<(Vec<Value>, Cells)> = vec![];
+    loop {
+        let after = rows.last().map(|(key, _)| key[1..].to_vec());
+        let slice = Slice {
+            partition: &partition,
+            after: after.as_deref(),
+            backwards: false,
+            limit: MAX_ROWS,
+        };
+        let page = store.list(schema, &table, slice).await?;
+        let last = page.len() < MAX_ROWS;
+        rows.extend(page.into_iter().map(|row| {
+            let key = std::iter::once(partition.clone()).chain(row.rest);
+            (key.collect(), row.cells)
+        }));
+        if last {
+            return Ok(rows);
+        }
+    }
+}

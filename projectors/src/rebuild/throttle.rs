@@ -1,0 +1,278 @@
+//! How fast a rebuild may be.
+//!
+//! A probe of its own reads one row of each store again and again. The slowest of a hundred reads
+//! (about the 99th percentile) is held against what it was before the rebuild began: where it is more
+//! than twice that, the rebuild halves its rate, and otherwise it grows by a tenth every quarter of a
+//! second. So it takes what commands leave, and gives it back within a second.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::values::OrderId;
+use domain::view::{Kind, Value};
+use domain::{Category, StreamId, View};
+use infra::event_store::EventStore;
+use infra::ids;
+use infra::tasks::Tasks;
+use infra::view_store::{Table, ViewStore};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Rebuild, RebuildError};
+
+/// Reads of a store that are held against each other.
+const WINDOW: usize = 100;
+/// Between two reads of each store: a window is two seconds.
+const PROBE_EVERY: Duration = Duration::from_millis(20);
+/// How much slower than at the beginning the stores may get.
+const FACTOR: f64 = 2.0;
+/// Below this nobody notices.
+const UNNOTICED: Duration = Duration::from_millis(5);
+/// Between two decisions.
+const DECIDE_EVERY: Duration = Duration::from_millis(250);
+/// Facts a second at the beginning, and at least.
+const FIRST_RATE: f64 = 20_000.0;
+const LEAST_RATE: f64 = 200.0;
+
+/// What slows a rebuild down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pressure {
+    /// Which store.
+    pub store: String,
+    /// The slowest of its last reads, in milliseconds.
+    pub now_ms: f64,
+    /// The slowest before the rebuild, in milliseconds.
+    pub before_ms: f64,
+}
+
+/// Spends time so that a rate is kept.
+pub struct Throttle {
+    /// Facts a second; none where there is no limit.
+    rate: Option<f64>,
+    most: f64,
+    probe: Option<Probe>,
+    next: Instant,
+    decided: Instant,
+    pressure: Option<Pressure>,
+    begun: Instant,
+    spent: usize,
+}
+
+impl Throttle {
+    /// Measures how the stores answer before a rebuild begins.
+    pub async fn start(rebuild: &Rebuild) -> Result<Self, RebuildError> {
+        let most = rebuild.rate.map_or(f64::INFINITY, f64::from);
+        let probe = match rebuild.throttled {
+            true => Some(Probe::start(rebuild).await?),
+            false => None,
+        };
+        Ok(Self {
+            rate: match &probe {
+                Some(_) => Some(FIRST_RATE.min(most)),
+                None => rebuild.rate.map(f64::from),
+            },
+            most,
+            probe,
+            next: Instant::now(),
+            decided: Instant::now(),
+            pressure: None,
+            begun: Instant::now(),
+            spent: 0,
+        })
+    }
+
+    /// Waits until so many facts more may be read.
+    pub async fn spend(&mut self, facts: usize) {
+        self.spent += facts;
+        if self.decided.elapsed() >= DECIDE_EVERY {
+            self.decide();
+        }
+        let Some(rate) = self.rate else { return };
+        // What was not spent while something else was slow is not made up for.
+        self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(facts as f64 / rate);
+        sleep_until(self.next).await;
+    }
+
+    fn decide(&mut self) {
+        self.decided = Instant::now();
+        let (Some(probe), Some(rate)) = (&self.probe, self.rate) else {
+            return;
+        };
+        self.pressure = probe.pressure();
+        let wanted = match self.pressure {
+            Some(_) => rate / 2.0,
+            None => rate * 1.1,
+        };
+        self.rate = Some(wanted.max(LEAST_RATE).min(self.most));
+    }
+
+    /// Facts a second, so far.
+    pub fn achieved(&self) -> f64 {
+        self.spent as f64 / self.begun.elapsed().as_secs_f64().max(0.001)
+    }
+
+    /// What slows it down now.
+    pub fn pressure(&self) -> Option<Pressure> {
+        self.pressure.clone()
+    }
+}
+
+/// Reads that tell how busy the stores are. They end with it.
+struct Probe {
+    measured: Arc<Mutex<Vec<Measured>>>,
+    tasks: Tasks,
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
+/// How long reads of a store took.
+struct Measured {
+    store: String,
+    before: Duration,
+    lately: VecDeque<Duration>,
+}
+
+impl Measured {
+    fn add(&mut self, took: Duration) {
+        self.lately.push_back(took);
+        if self.lately.len() > WINDOW {
+            self.lately.pop_front();
+        }
+    }
+
+    /// All but the very slowest: one read in a hundred may meet anything.
+    fn slowest(&self) -> Duration {
+        let mut all: Vec<_> = self.lately.iter().copied().collect();
+        all.sort_unstable();
+        all.into_iter().rev().nth(1).unwrap_or_default()
+    }
+}
+
+impl Probe {
+    async fn start(rebuild: &Rebuild) -> Result<Self, RebuildError> {
+        let reads = Reads::of(rebuild).await?;
+        let measured = reads.names().map(|store| Measured {
+            store,
+            before: Duration::ZERO,
+            lately: VecDeque::new(),
+        });
+        let measured = Arc::new(Mutex::new(measured.collect::<Vec<_>>()));
+        let probe = Self {
+            measured: measured.clone(),
+            tasks: Tasks::new(),
+        };
+        for _ in 0..WINDOW {
+            reads.once(&measured).await;
+        }
+        for store in &mut *lock(&measured) {
+            store.before = store.slowest();
+            store.lately.clear();
+        }
+        let stop = probe.tasks.stopping();
+        probe.tasks.spawn("rebuild probe", async move {
+            let forever = async {
+                loop {
+                    reads.once(&measured).await;
+                    sleep(PROBE_EVERY).await;
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = forever => {}
+            }
+        });
+        Ok(probe)
+    }
+
+    /// The store that has become slow, where one has.
+    fn pressure(&self) -> Option<Pressure> {
+        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+        let measured = lock(&self.measured);
+        let mut slow = measured.iter().filter(|store| {
+            let limit = store.before.max(UNNOTICED).mul_f64(FACTOR);
+            store.lately.len() > WINDOW / 10 && store.slowest() > limit
+        });
+        slow.next().map(|store| Pressure {
+            store: store.store.clone(),
+            now_ms: ms(store.slowest()),
+            before_ms: ms(store.before),
+        })
+    }
+}
+
+fn lock(measured: &Mutex<Vec<Measured>>) -> std::sync::MutexGuard<'_, Vec<Measured>> {
+    measured.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One read of each store.
+struct Reads {
+    logs: Vec<Arc<dyn EventStore>>,
+    views: Arc<dyn ViewStore>,
+    view: &'static dyn View,
+    table: Table,
+}
+
+impl Reads {
+    async fn of(rebuild: &Rebuild) -> Result<Self, RebuildError> {
+        let Rebuild { views, view, .. } = rebuild;
+        Ok(Self {
+            logs: views.logs.clone(),
+            views: views.store.clone(),
+            view: *view,
+            table: views.live(*view).await?.table(view.schema()),
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> + '_ {
+        let logs = self.logs.iter();
+        let logs = logs.map(|log| format!("event store of {}", log.service()));
+        logs.chain(std::iter::once("view store".to_owned()))
+    }
+
+    /// Where a read fails, nothing is measured: what is away makes the rebuild wait by itself.
+    async fn once(&self, measured: &Mutex<Vec<Measured>>) {
+        // An order that nobody has: the way to a row is the same, and no cache knows it.
+        let order = OrderId(ids::unique());
+        for (at, log) in self.logs.iter().enumerate() {
+            let category = match log.service() {
+                domain::Service::Order => Category::Order,
+                domain::Service::Inventory => Category::Reservation,
+                domain::Service::Payment => Category::Payment,
+                domain::Service::Delivery => Category::Delivery,
+            };
+            let begun = Instant::now();
+            let read = log.read_last(&StreamId::of(category, order)).await;
+            if let (Ok(_), Some(of)) = (read, lock(measured).get_mut(at)) {
+                of.add(begun.elapsed());
+            }
+        }
+        let key = self
+            .view
+            .schema()
+            .key
+            .iter()
+            .map(|(_, kind)| some(*kind, order));
+        let key: Vec<_> = key.collect();
+        let begun = Instant::now();
+        let read = self.views.get(self.view.schema(), &self.table, &key).await;
+        if let (Ok(_), Some(of)) = (read, lock(measured).last_mut()) {
+            of.add(begun.elapsed());
+        }
+    }
+}
+
+/// A value of a key that is in no row.
+fn some(kind: Kind, order: OrderId) -> Value {
+    match kind {
+        Kind::Uuid => Value::Uuid(order.0),
+        Kind::Text | Kind::Items => Value::Text(order.to_string()),
+        Kind::Int => Value::Int(0),
+        Kind::Time => Value::Time(domain::values::Timestamp::from_micros(0)),
+    }
+}

@@ -1,0 +1,266 @@
+//! One table, held against the logs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::View;
+use domain::values::OrderId;
+use domain::view::Value;
+use infra::view_store::{ScanCursor, Scanned, Table, ViewError};
+use tokio::time::{Instant, sleep};
+
+use super::buckets::Buckets;
+use super::find::Find;
+use super::{Kind, Outcome, TOLD, VerifyError, expected};
+use crate::Views;
+use crate::compare::{self, Expected, Standing};
+use crate::fold::sort_key;
+use crate::orders::{OfOrder, facts_of};
+
+/// Between two looks at rows that are behind.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Rows that are to be looked at again; past it that is done before more are read.
+const UNSETTLED: usize = 5000;
+
+/// A table and what was found in it.
+pub struct Side {
+    views: Views,
+    view: &'static dyn View,
+    table: Table,
+    outcome: Outcome,
+    /// Rows that were not as the logs had them, with the orders that they are of.
+    unsettled: Vec<(Arc<str>, Expected)>,
+    /// Those that are there and are no find.
+    present: Buckets,
+}
+
+impl Side {
+    /// A table of a view, of which nothing is known.
+    pub fn of(views: &Views, view: &'static dyn View, table: Table) -> Self {
+        Self {
+            views: views.clone(),
+            view,
+            table,
+            outcome: Outcome::default(),
+            unsettled: vec![],
+            present: Buckets::default(),
+        }
+    }
+
+    /// What is known so far.
+    pub fn so_far(&self) -> Outcome {
+        self.outcome.clone()
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Looks at the rows of some orders, whose facts were just read.
+    pub async fn look(&mut self, orders: &[OfOrder]) -> Result<(), VerifyError> {
+        let rows = expected(self.view, orders);
+        let (ids, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let found = compare::read(&self.views.store, self.view, &self.table, &rows).await?;
+        for ((id, row), found) in ids.into_iter().zip(rows).zip(found) {
+            if found.is_some() {
+                self.outcome.read += 1;
+                self.present.add(&row.key);
+            }
+            match row.standing(self.view, found.as_ref()) {
+                Standing::Equal => self.outcome.equal += 1,
+                Standing::Behind | Standing::Missing | Standing::Different => {
+                    self.unsettled.push((id, row));
+                }
+            }
+        }
+        if self.unsettled.len() > UNSETTLED {
+            self.settle(super::SETTLE).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks for rows of an order that no fact writes, where its rows are a partition, or are known.
+    pub async fn look_beside(&mut self, order: OrderId) -> Result<(), VerifyError> {
+        let id = Value::Uuid(order.0);
+        let schema = self.view.schema();
+        let keys = match schema.key {
+            [_] => vec![vec![id]],
+            [(domain::view::ORDER_ID, _), ..] => {
+                let rows =
+                    compare::partition(self.views.store.clone(), self.view, self.table.clone(), id);
+                rows.await?.into_iter().map(|(key, _)| key).collect()
+            }
+            _ => vec![],
+        };
+        for key in keys {
+            let found = self.views.store.get(schema, &self.table, &key).await?;
+            if found.is_some() && !self.is_written(&key).await? {
+                self.tell(Find::of(self.view, &key, Kind::Extra));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again at what was not as the logs had it, until it is or `within` is over. What is wrong
+    /// and not late is known at once.
+    pub async fn settle(&mut self, within: Duration) -> Result<(), VerifyError> {
+        let until = Instant::now() + within;
+        let mut unsettled = std::mem::take(&mut self.unsettled);
+        while !unsettled.is_empty() {
+            let is_over = Instant::now() >= until;
+            let mut late = vec![];
+            for (id, row) in unsettled {
+                if let Some(row) = self.settle_one(&id, row, is_over).await? {
+                    late.push((id, row));
+                }
+            }
+            unsettled = late;
+            if !unsettled.is_empty() {
+                sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the row back where it is only late so far.
+    async fn settle_one(
+        &mut self,
+        id: &str,
+        row: Expected,
+        is_over: bool,
+    ) -> Result<Option<Expected>, VerifyError> {
+        let schema = self.view.schema();
+        // The row before the logs, so that it cannot be ahead of them.
+        let found = self.views.store.get(schema, &self.table, &row.key).await?;
+        let now = self.of_logs(id, &row).await?;
+        let standing = now.standing(self.view, found.as_ref());
+        let kind = match (&standing, &found) {
+            (Standing::Equal, _) => None,
+            (Standing::Behind, Some(found)) if row.is_seen_by(self.view, found) => None,
+            (Standing::Behind | Standing::Missing, _) if !is_over => return Ok(Some(row)),
+            (Standing::Behind, _) => Some(Kind::Behind),
+            (Standing::Missing, _) => Some(Kind::Missing),
+            (Standing::Different, _) => Some(Kind::Different),
+        };
+        let Some(kind) = kind else {
+            self.outcome.equal += 1;
+            self.outcome.lagged += 1;
+            return Ok(None);
+        };
+        let mut find = Find::of(self.view, &row.key, kind);
+        if let Some(found) = &found {
+            let wanted = match kind {
+                Kind::Different => now.as_seen_by(self.view, found),
+                Kind::Behind | Kind::Missing | Kind::Extra | Kind::Frozen => now.cells(self.view),
+            };
+            find = find.with_cells(self.view, found, &wanted);
+            self.find_frozen(&mut find, &now).await?;
+        }
+        self.tell(find);
+        Ok(None)
+    }
+
+    /// What the logs say of a row now.
+    async fn of_logs(&self, id: &str, row: &Expected) -> Result<Expected, VerifyError> {
+        let Ok(order) = id.parse() else {
+            return Ok(row.clone());
+        };
+        let facts = facts_of(&self.views.logs, order).await?;
+        let rows = Expected::of(self.view, &facts).into_iter();
+        let mut same = rows.filter(|of| sort_key(&of.key) == sort_key(&row.key));
+        Ok(same.next().unwrap_or_else(|| row.clone()))
+    }
+
+    /// Marks the cells that carry stamps which no fact of theirs has yet.
+    async fn find_frozen(&self, find: &mut Find, row: &Expected) -> Result<(), ViewError> {
+        let schema = self.view.schema();
+        let stamped = self.views.store.stamped(schema, &self.table, &row.key);
+        for cell in stamped.await? {
+            let Some(column) = schema.columns.get(cell.column) else {
+                continue;
+            };
+            let differs = find.cells.iter_mut().find(|of| of.column == column.name);
+            if let Some(differs) = differs
+                && cell.stamp > row.last_stamp(column)
+            {
+                differs.kind = Kind::Frozen;
+                find.kind = Kind::Frozen;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for rows that no fact writes. Rows whose keys were all met are not looked at one by one.
+    pub async fn look_for_extra(&mut self) -> Result<(), VerifyError> {
+        let mut there = Buckets::default();
+        self.each_key(|key| there.add(key)).await?;
+        if there == self.present {
+            return Ok(());
+        }
+        let mut doubtful = vec![];
+        let mut after = None;
+        loop {
+            let page = self.page(after.as_ref()).await?;
+            let rows = page.0.into_iter().map(|row| row.key);
+            doubtful.extend(rows.filter(|key| !there.agree_on(&self.present, key)));
+            for key in doubtful.drain(..) {
+                if !self.is_written(&key).await? {
+                    self.tell(Find::of(self.view, &key, Kind::Extra));
+                }
+            }
+            after = page.1;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn each_key(&self, mut take: impl FnMut(&[Value])) -> Result<(), ViewError> {
+        let mut after = None;
+        loop {
+            let (rows, next) = self.page(after.as_ref()).await?;
+            rows.iter().for_each(|row| take(&row.key));
+            after = next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn page(
+        &self,
+        after: Option<&ScanCursor>,
+    ) -> Result<(Vec<Scanned>, Option<ScanCursor>), ViewError> {
+        let Views { store, .. } = &self.views;
+        store.scan(self.view.schema(), &self.table, after).await
+    }
+
+    /// Whether a fact writes this row.
+    async fn is_written(&self, key: &[Value]) -> Result<bool, VerifyError> {
+        let Some(order) = self.view.schema().order_of(key) else {
+            return Ok(false);
+        };
+        let facts = facts_of(&self.views.logs, order).await?;
+        let rows = Expected::of(self.view, &facts);
+        Ok(rows.iter().any(|row| row.key == key))
+    }
+
+    fn tell(&mut self, find: Find) {
+        let count = match find.kind {
+            Kind::Different | Kind::Frozen => &mut self.outcome.different,
+            Kind::Behind => &mut self.outcome.behind,
+            Kind::Missing => &mut self.outcome.missing,
+            Kind::Extra => &mut self.outcome.extra,
+        };
+        *count += 1;
+        if self.outcome.finds.len() < TOLD {
+            self.outcome.finds.push(find);
+        }
+    }
+
+    /// All that was found.
+    pub fn outcome(self) -> Outcome {
+        self.outcome
+    }
+}
