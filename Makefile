@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test scale lint deny fmt up down
+.PHONY: help run demo test scale record lint deny fmt up down
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ test: ## Run every test, on real servers where they can be had
 
 scale: ## Kill and restart it with 100,000 orders (takes minutes)
 	cargo test --test it --locked -- --ignored --nocapture scale
+
+record: ## Record the logs and views of this version anew
+	cargo test --workspace --test it --locked -- --ignored recorded::run
 
 lint: ## Check format and lints
 	cargo fmt --all --check

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use command_api::{Outside, Services};
 use domain::{Service, View, view};
-use infra::bus::{Bus, FeedBus, KafkaBus, KafkaPublisher, Membership};
+use infra::bus::{Bus, FeedBus, KafkaBus, KafkaPublisher, KafkaReader, Membership, TopicReader};
 use infra::cache::{InvalidRedis, LocalCache};
 use infra::config::{Config, Courier, Payment, Servers};
 use infra::courier::{self, NoCourier, SimulatedCourier};
@@ -16,7 +16,7 @@ use infra::tasks::Tasks;
 use infra::view_store::{self, CassandraViewStore, EmbeddedViewStore, ViewStore};
 use projectors::Views;
 
-use crate::tools::{Jobs, Tools};
+use crate::tools::{About, Jobs, Tools};
 
 /// The views that there are.
 pub type ViewList = &'static [&'static dyn View];
@@ -27,6 +27,8 @@ pub struct Adapters {
     pub(crate) services: Services,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) views: Views,
+    /// What reads the topics, where there are any.
+    pub(crate) topics: Option<Arc<dyn TopicReader>>,
     pub(crate) outside: Outside,
     /// The folder that this process holds, where everything is in it.
     pub(crate) folder: Option<Arc<Database>>,
@@ -87,8 +89,9 @@ impl Adapters {
                 store: Arc::new(EmbeddedViewStore::new(database.clone())),
                 parked: Arc::new(EmbeddedEventStore::new(database.clone(), Service::Order)),
                 logs: stores.to_vec(),
-                keep: config.keep_generations,
+                kept_for: config.keep_generations,
             },
+            topics: None,
             services: Services::new(stores),
             outside: Outside {
                 bus: bus.clone(),
@@ -126,8 +129,9 @@ impl Adapters {
                 parked: Arc::new(views.clone()),
                 store: Arc::new(views),
                 logs: stores.to_vec(),
-                keep: config.keep_generations,
+                kept_for: config.keep_generations,
             },
+            topics: Some(Arc::new(KafkaReader::new(kafka.clone()))),
             services: Services::new(stores),
             outside: Outside {
                 bus: bus.clone(),
@@ -164,7 +168,10 @@ impl Adapters {
         Tools::new(
             self.services.clone(),
             self.bus.clone(),
-            self.views.clone(),
+            About {
+                views: self.views.clone(),
+                topics: self.topics.clone(),
+            },
             Jobs::within(tasks),
             self.outside.publisher.is_some(),
         )

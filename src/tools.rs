@@ -17,7 +17,7 @@ use domain::values::{OrderId, Reason};
 use infra::bus::Bus;
 use infra::event_store::{ParkedRows, StoreError};
 use infra::view_store::ViewError;
-use projectors::{Views, rebuild};
+use projectors::rebuild;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub use dlq::{
     Asked, DeadLetter, Discarded, DlqRequest, Kind, Listed, Select, Shown, Skipped, State,
 };
 pub use explain::{Awaited, Explanation, OpenTask, Parked, StreamAt};
-pub use jobs::{JobAt, JobRequest, Jobs, Work};
+pub use jobs::{About, JobAt, JobRequest, Jobs, Work};
 pub use settle::Settled;
 pub use status::{GroupLag, GroupParked, RelayAt, ServiceStatus, Status, TaskAt};
 pub use views::{RebuildAt, ViewAt};
@@ -122,25 +122,25 @@ impl From<ViewError> for ToolError {
 pub struct Tools {
     services: Services,
     bus: Arc<dyn Bus>,
-    views: Views,
+    about: About,
     jobs: Jobs,
     /// Whether logs are published, or are the bus themselves.
     relayed: bool,
 }
 
 impl Tools {
-    /// The tools over `services`, `bus` and the views.
+    /// The tools over `services`, `bus`, and the views with what jobs need beside them.
     pub fn new(
         services: Services,
         bus: Arc<dyn Bus>,
-        views: Views,
+        about: About,
         jobs: Jobs,
         relayed: bool,
     ) -> Self {
         Self {
             services,
             bus,
-            views,
+            about,
             jobs,
             relayed,
         }
@@ -152,8 +152,8 @@ impl Tools {
         let own: Arc<dyn ParkedRows> = self.services.store(service).clone();
         let mut groups = vec![(service.name().to_owned(), own)];
         if service == Service::Order {
-            let views = self.views.groups().await.into_iter();
-            groups.extend(views.map(|group| (group, self.views.parked.clone())));
+            let views = self.about.views.groups().await.into_iter();
+            groups.extend(views.map(|group| (group, self.about.views.parked.clone())));
         }
         groups
     }
@@ -183,14 +183,14 @@ impl Tools {
                 reason,
             } => json(&self.settle(order, outcome, reason).await?),
             Request::Dlq(request) => self.dlq(request).await,
-            Request::Job(request) => self.jobs.answer(&self.views, request),
+            Request::Job(request) => self.jobs.answer(&self.about, request),
             Request::CancelRebuild { view } => {
-                let view = jobs::named(&self.views, &view)?;
-                json(&rebuild::cancel(&self.views, view).await?)
+                let view = jobs::named(&self.about.views, &view)?;
+                json(&rebuild::cancel(&self.about.views, view).await?)
             }
             Request::UndoRebuild { view } => {
-                let view = jobs::named(&self.views, &view)?;
-                json(&rebuild::undo(&self.views, view).await?)
+                let view = jobs::named(&self.about.views, &view)?;
+                json(&rebuild::undo(&self.about.views, view).await?)
             }
         }
     }

@@ -7,6 +7,7 @@
 mod feed;
 mod kafka;
 mod publisher;
+mod reader;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,10 +20,11 @@ use crate::event_store::{Original, ParkedRow, StoredFact};
 
 pub use feed::FeedBus;
 pub use kafka::{
-    InvalidProperty, KafkaBus, KafkaPlace, KafkaPublisher, Membership, TopicError, Topics,
-    create_topics,
+    InvalidProperty, KafkaBus, KafkaPlace, KafkaPublisher, KafkaReader, Membership, TopicError,
+    Topics, create_topics,
 };
 pub use publisher::{Ack, Acknowledged, Ends, Published, Publisher, Refused, Session};
+pub use reader::{PartitionReader, TopicReader};
 
 /// Where a record came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

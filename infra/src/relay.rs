@@ -29,6 +29,7 @@ use crate::event_store::{Checkpoint, EventStore, StoreError};
 use crate::failure::{LONGEST_PAUSE, pauses};
 use pump::Pump;
 
+pub use record::records_of;
 pub use replay::{ReplayError, Which, mend, replay};
 pub use status::{Halt, RelayState, RelayStatus};
 

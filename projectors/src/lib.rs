@@ -43,15 +43,20 @@ pub struct Views {
     /// again.
     pub logs: Vec<Arc<dyn EventStore>>,
     /// How long a generation is kept that is not read any more.
-    pub keep: Duration,
+    pub kept_for: Duration,
 }
 
 impl Views {
     /// Keeps every view until `tasks` are asked to end.
     pub fn run(&self, tasks: &Tasks) {
         for view in self.all {
-            tasks.spawn("views", supervisor::run(self.clone(), *view, tasks.clone()));
+            self.keep(*view, tasks);
         }
+    }
+
+    /// Keeps a view until `tasks` are asked to end.
+    pub fn keep(&self, view: &'static dyn View, tasks: &Tasks) {
+        tasks.spawn("views", supervisor::run(self.clone(), view, tasks.clone()));
     }
 
     /// The view of this name.

@@ -135,7 +135,7 @@ impl Supervisor {
 
     async fn tidy(&self, generations: &Generations) -> Result<(), ViewError> {
         let now = clock::now();
-        let kept = self.views.keep;
+        let kept = self.views.kept_for;
         let over = |of: &&Generation| of.state == State::Kept && is_over(of.since, kept, now);
         for generation in generations.all.iter().filter(over) {
             let number = generation.number;

@@ -2,10 +2,13 @@
 //!
 //! Order by order the logs are folded and the rows read; then the table is read once more for rows
 //! that no fact writes. What differs is looked at again, row first and logs after, until what was
-//! only behind has caught up or the time is over: so what is told is wrong, and not late.
+//! only behind has caught up or the time is over: so what is told is wrong, and not late. [`log`] looks
+//! at the logs themselves.
 
 mod buckets;
 mod find;
+pub mod log;
+mod logs;
 mod repair;
 mod side;
 
@@ -26,6 +29,7 @@ use crate::compare::Expected;
 use crate::orders::{OfOrder, Orders, facts_of};
 
 pub use find::{CellFind, Find, Kind, Unread};
+pub use logs::{Logs, LogsError, LogsVerified};
 pub use repair::repair;
 pub(crate) use side::Side;
 

@@ -55,7 +55,7 @@ pub async fn run(context: Context, args: Rebuild) -> anyhow::Result<ExitCode> {
     let mut failed = false;
     let mut reports: Vec<Value> = vec![];
     if !args.undo && !args.cancel {
-        pipeline.keep_views();
+        pipeline.keep_views(&views);
     }
     for view in views {
         let ended = match (args.undo, args.cancel) {

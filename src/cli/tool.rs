@@ -64,12 +64,15 @@ impl Pipeline {
         }))))
     }
 
-    /// Keeps the views in this process where it alone has the data.
-    pub fn keep_views(&self) {
+    /// Keeps the views of these names in this process where it alone has the data.
+    pub fn keep_views(&self, names: &[String]) {
         if let Way::Own(own) = &self.0
             && own.adapters.folder.is_some()
         {
-            own.adapters.kept_views().run(&own.tasks);
+            let views = own.adapters.kept_views();
+            for view in names.iter().filter_map(|name| views.named(name)) {
+                views.keep(view, &own.tasks);
+            }
         }
     }
 

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use domain::values::OrderId;
 use indicatif::ProgressBar;
-use projectors::verify::{Find, Verified, Which};
+use projectors::verify::log::Finds;
+use projectors::verify::{Find, LogsVerified, Verified, Which};
 use serde_json::Value;
 
 use super::explain::order_id;
@@ -25,9 +26,12 @@ const WATCHED: u32 = 100;
 A row is compared with the fold of the logs up to the versions that it states. Rows that are only \
 behind are looked at again for a while. Exits with 1 where something is wrong and was not repaired.")]
 pub struct Verify {
-    /// order_view, orders_by_customer, order_timeline; all without a name
+    /// order_view, orders_by_customer, order_timeline; without a name all, and the logs
     #[arg(value_name = "VIEW")]
     views: Vec<String>,
+    /// The logs only, and on servers whether the topics hold them
+    #[arg(long, conflicts_with_all = ["views", "order", "sample", "watch", "repair", "rate"])]
+    log: bool,
     /// The rows of this order only
     #[arg(long, value_parser = order_id)]
     order: Option<OrderId>,
@@ -46,12 +50,15 @@ pub struct Verify {
 }
 
 pub async fn run(context: Context, args: Verify) -> anyhow::Result<ExitCode> {
-    let views = match args.views.is_empty() {
-        true => super::view_names(),
-        false => args.views.clone(),
+    let whole = args.order.is_none() && args.sample.is_none() && !args.watch;
+    let logs = args.log || (args.views.is_empty() && whole);
+    let views = match (args.log, args.views.is_empty()) {
+        (true, _) => vec![],
+        (false, true) => super::view_names(),
+        (false, false) => args.views.clone(),
     };
     let pipeline = Pipeline::open(&context).await?;
-    pipeline.keep_views();
+    pipeline.keep_views(&views);
     let (mut wrong, mut reports) = (false, vec![]);
     if args.watch {
         let watches = views
@@ -72,6 +79,18 @@ pub async fn run(context: Context, args: Verify) -> anyhow::Result<ExitCode> {
                 }
                 None => wrong = true,
             }
+        }
+    }
+    if logs {
+        match self::logs(&context, &pipeline).await? {
+            Some(verified) => {
+                wrong |= !verified.is_right();
+                if !context.json {
+                    show_logs(&verified);
+                }
+                reports.push(serde_json::to_value(&verified)?);
+            }
+            None => wrong = true,
         }
     }
     pipeline.close().await?;
@@ -125,6 +144,64 @@ async fn one(
             complain(&e);
             Ok(None)
         }
+    }
+}
+
+async fn logs(context: &Context, pipeline: &Pipeline) -> anyhow::Result<Option<LogsVerified>> {
+    let bar = bar(context, "logs");
+    let ended = pipeline.work(Work::VerifyLogs, |at: LogsVerified| {
+        let facts = at.logs.iter().map(|log| log.facts).sum::<u64>();
+        let records = at.topics.iter().map(|topic| topic.records).sum::<u64>();
+        bar.set_message(format!("{facts} facts, {records} records"));
+    });
+    let ended: Result<LogsVerified, ToolError> = ended.await?;
+    bar.finish_and_clear();
+    Ok(ended.inspect_err(|e| complain(e)).ok())
+}
+
+fn show_logs(verified: &LogsVerified) {
+    for log in &verified.logs {
+        say(format_args!(
+            "log of {}: {} facts of {} streams; {}",
+            log.service,
+            log.facts,
+            log.streams,
+            counts(&log.finds)
+        ));
+        say_finds(&log.finds);
+    }
+    for topic in &verified.topics {
+        say(format_args!(
+            "{}: {} of {} facts that were published, {} repeats, {} older than it keeps; {}",
+            topic.topic,
+            topic.records - topic.repeats,
+            topic.facts,
+            topic.repeats,
+            topic.older,
+            counts(&topic.finds)
+        ));
+        say_finds(&topic.finds);
+        if topic.unexamined > 0 {
+            say("  more is wrong than could be looked at one by one");
+        }
+    }
+}
+
+/// How many of each kind.
+fn counts(finds: &Finds) -> String {
+    if finds.is_empty() {
+        return "whole".to_owned();
+    }
+    let counts = finds.counts.iter();
+    let counts: Vec<_> = counts
+        .map(|(kind, count)| format!("{count} {}", kind.name()))
+        .collect();
+    counts.join(", ")
+}
+
+fn say_finds(finds: &Finds) {
+    for find in finds.named.iter().take(SHOWN) {
+        say(format_args!("  {}: {}", find.kind.name(), find.says));
     }
 }
 

@@ -10,11 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::View;
+use infra::bus::TopicReader;
 use infra::ids;
 use infra::tasks::Tasks;
 use projectors::Views;
 use projectors::rebuild::{Progress, Rebuild, RebuildError};
-use projectors::verify::{SETTLE, Verification, Verified, VerifyError, Which};
+use projectors::verify::{
+    Logs, LogsError, LogsVerified, SETTLE, Verification, Verified, VerifyError, Which,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -79,6 +82,17 @@ pub enum Work {
         /// Begins again at the end.
         again: bool,
     },
+    /// Looks whether the logs are whole, and their topics hold them.
+    VerifyLogs,
+}
+
+/// What jobs are about.
+#[derive(Clone)]
+pub struct About {
+    /// The views, and the logs that they are folded from.
+    pub views: Views,
+    /// What reads the topics of these logs, where there are any.
+    pub topics: Option<Arc<dyn TopicReader>>,
 }
 
 /// How far a job is.
@@ -115,9 +129,9 @@ impl Jobs {
     }
 
     /// Answers a request.
-    pub(super) fn answer(&self, views: &Views, request: JobRequest) -> Result<Value, ToolError> {
+    pub(super) fn answer(&self, about: &About, request: JobRequest) -> Result<Value, ToolError> {
         match request {
-            JobRequest::Start { work } => json(&self.start(views, work)?),
+            JobRequest::Start { work } => json(&self.start(about, work)?),
             JobRequest::Look { id } => json(&self.look(id)?),
             JobRequest::Stop { id } => {
                 let jobs = locked(&self.all);
@@ -127,7 +141,7 @@ impl Jobs {
         }
     }
 
-    fn start(&self, views: &Views, work: Work) -> Result<u64, ToolError> {
+    fn start(&self, about: &About, work: Work) -> Result<u64, ToolError> {
         let mut jobs = locked(&self.all);
         jobs.retain(|_, job| locked(&job.looked_at).elapsed() < FORGOTTEN);
         if jobs.len() >= JOBS {
@@ -135,7 +149,7 @@ impl Jobs {
             return Err(ToolError::new("too-many-jobs", message));
         }
         let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        jobs.insert(id, self.begin(views, work)?);
+        jobs.insert(id, self.begin(about, work)?);
         Ok(id)
     }
 
@@ -154,7 +168,8 @@ impl Jobs {
         Ok(at)
     }
 
-    fn begin(&self, views: &Views, work: Work) -> Result<Job, ToolError> {
+    fn begin(&self, about: &About, work: Work) -> Result<Job, ToolError> {
+        let views = &about.views;
         match work {
             Work::Rebuild {
                 view,
@@ -194,6 +209,16 @@ impl Jobs {
                 let told = Verified::default();
                 Ok(self.spawn("verify", told, false, async move |told, stop| {
                     json(&verification.run(&told, &stop).await?)
+                }))
+            }
+            Work::VerifyLogs => {
+                let logs = Logs {
+                    logs: views.logs.clone(),
+                    topics: about.topics.clone(),
+                };
+                let told = LogsVerified::default();
+                Ok(self.spawn("verify", told, false, async move |told, stop| {
+                    json(&logs.run(&told, &stop).await?)
                 }))
             }
         }
@@ -279,6 +304,16 @@ impl From<RebuildError> for ToolError {
                 "store-unavailable"
             }
             RebuildError::Unreadable { .. } => "unreadable-facts",
+        };
+        Self::new(code, e.to_string())
+    }
+}
+
+impl From<LogsError> for ToolError {
+    fn from(e: LogsError) -> Self {
+        let code = match &e {
+            LogsError::Log(_) | LogsError::Topic(_) => "store-unavailable",
+            LogsError::Stopped => "stopped",
         };
         Self::new(code, e.to_string())
     }

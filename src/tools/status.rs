@@ -147,7 +147,7 @@ impl Tools {
             let topics = command_api::topics_of(service);
             self.lag_of(service.name().to_owned(), topics)
         });
-        let of_views = self.views.groups().await.into_iter();
+        let of_views = self.about.views.groups().await.into_iter();
         let of_views = of_views.map(|group| self.lag_of(group, &Service::ALL));
         let groups = join_all(Service::ALL.map(|service| self.groups_of(service))).await;
         let groups = groups.into_iter().flatten();

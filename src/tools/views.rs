@@ -50,14 +50,14 @@ impl ViewAt {
 impl Tools {
     pub(super) async fn views_at(&self) -> Vec<ViewAt> {
         let mut views = vec![];
-        for view in self.views.all {
+        for view in self.about.views.all {
             let schema = view.schema();
             let at = ViewAt {
                 view: schema.name.to_owned(),
                 todays: schema.revision,
                 ..ViewAt::default()
             };
-            let generations = match self.views.generations(*view).await {
+            let generations = match self.about.views.generations(*view).await {
                 Ok(generations) => generations,
                 Err(e) => {
                     views.push(ViewAt {

@@ -54,6 +54,6 @@ mod view_store;
 pub use cassandra::Cassandra;
 pub use embedded::Embedded;
 pub use event_store::Stores;
-pub use event_store::given::{ALL, fact, stream, to};
+pub use event_store::given::{ALL, fact, parked_fact, stream, to};
 pub use postgres::Databases;
 pub use view_store::Views;

@@ -14,6 +14,8 @@
 //! - `relay`: from a log to a topic, and what becomes of it when either is hurt.
 //! - `telemetry`: metrics, traces, logs and `waybill status`.
 //! - `rebuild`: views folded from the logs once more, and held against them.
+//! - `recorded`: logs of every release, read by today's code.
+//! - `verify`: what is damaged in a log or on a topic is found and named.
 //! - `crash`: a real process, killed again and again.
 
 #![expect(
@@ -36,9 +38,11 @@ mod http;
 mod journey;
 mod loops;
 mod rebuild;
+mod recorded;
 mod relay;
 mod schema;
 mod secured;
 mod servers;
 mod support;
 mod telemetry;
+mod verify;

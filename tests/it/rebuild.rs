@@ -2,6 +2,7 @@
 
 mod claims;
 mod damage;
+mod killed;
 mod live;
 mod revision;
 mod scale;

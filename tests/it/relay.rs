@@ -1,7 +1,7 @@
 //! The relay, from stores to topics of real brokers.
 
 pub mod faults;
-mod given;
+pub mod given;
 mod mends;
 mod odd;
 mod replays;

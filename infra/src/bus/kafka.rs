@@ -9,6 +9,7 @@ mod member;
 mod offsets;
 mod place;
 mod publisher;
+mod reader;
 mod subscription;
 mod topics;
 
@@ -30,6 +31,7 @@ use subscription::KafkaSubscription;
 
 pub use place::{InvalidProperty, KafkaPlace};
 pub use publisher::KafkaPublisher;
+pub use reader::KafkaReader;
 pub use topics::{TopicError, Topics, create_topics};
 
 /// How long brokers may take to answer a question. Who waits for it tries again.

@@ -12,7 +12,7 @@ use crate::event_store::StoredFact;
 
 /// The record of a fact, and then what is left of it where that is too large: without its value,
 /// and without its metadata too.
-pub(super) fn records_of(fact: &StoredFact) -> impl Iterator<Item = Record> + '_ {
+pub fn records_of(fact: &StoredFact) -> impl Iterator<Item = Record> + '_ {
     let whole = || record_of(fact).ok();
     let no_value = || Some(without_value(record_of(fact).ok()?));
     let bare = || {

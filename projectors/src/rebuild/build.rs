@@ -20,8 +20,10 @@ use crate::fold::Fold;
 use crate::orders::{OfOrder, Orders};
 use crate::verify::{CHUNK, Side};
 
-/// Chunks that are read before they are written.
-const AHEAD: usize = 2;
+/// Orders whose rows are written at once: bursts are what readers of the store notice.
+const AT_ONCE: usize = 50;
+/// So many times these are read ahead.
+const AHEAD: usize = 4;
 /// Between two looks at how far a group is.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -216,7 +218,7 @@ async fn read_ahead(
     chunks: mpsc::Sender<Vec<OfOrder>>,
 ) -> Result<(), RebuildError> {
     loop {
-        let some = orders.some(CHUNK).await?;
+        let some = orders.some(AT_ONCE).await?;
         // Nobody receives where the writing has failed, which is what is told.
         if some.is_empty() || chunks.send(some).await.is_err() {
             return Ok(());

@@ -2,8 +2,8 @@
 //!
 //! A probe of its own reads one row of each store again and again. The slowest of a hundred reads
 //! (about the 99th percentile) is held against what it was before the rebuild began: where it is more
-//! than twice that, the rebuild halves its rate, and otherwise it grows by a tenth every quarter of a
-//! second. So it takes what commands leave, and gives it back within a second.
+//! than twice that, the rebuild halves its rate and looks anew, and otherwise the rate grows by a tenth
+//! every quarter of a second. So it takes what commands leave, and gives it back within two seconds.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,8 @@ use super::{Rebuild, RebuildError};
 
 /// Reads of a store that are held against each other.
 const WINDOW: usize = 100;
+/// Reads that are enough to tell something: half a window.
+const ENOUGH: usize = 50;
 /// Between two reads of each store: a window is two seconds.
 const PROBE_EVERY: Duration = Duration::from_millis(20);
 /// How much slower than at the beginning the stores may get.
@@ -100,7 +102,10 @@ impl Throttle {
         let (Some(probe), Some(rate)) = (&self.probe, self.rate) else {
             return;
         };
-        self.pressure = probe.pressure();
+        let Some(pressure) = probe.pressure() else {
+            return;
+        };
+        self.pressure = pressure;
         let wanted = match self.pressure {
             Some(_) => rate / 2.0,
             None => rate * 1.1,
@@ -190,19 +195,26 @@ impl Probe {
         Ok(probe)
     }
 
-    /// The store that has become slow, where one has.
-    fn pressure(&self) -> Option<Pressure> {
+    /// The store that has become slow, where one has, which is measured anew then; `None` where that
+    /// is not known yet.
+    fn pressure(&self) -> Option<Option<Pressure>> {
         let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-        let measured = lock(&self.measured);
-        let mut slow = measured.iter().filter(|store| {
-            let limit = store.before.max(UNNOTICED).mul_f64(FACTOR);
-            store.lately.len() > WINDOW / 10 && store.slowest() > limit
-        });
-        slow.next().map(|store| Pressure {
+        let mut measured = lock(&self.measured);
+        if measured.iter().any(|store| store.lately.len() < ENOUGH) {
+            return None;
+        }
+        let mut slow = measured
+            .iter()
+            .filter(|store| store.slowest() > store.before.max(UNNOTICED).mul_f64(FACTOR));
+        let slow = slow.next().map(|store| Pressure {
             store: store.store.clone(),
             now_ms: ms(store.slowest()),
             before_ms: ms(store.before),
-        })
+        });
+        if slow.is_some() {
+            measured.iter_mut().for_each(|store| store.lately.clear());
+        }
+        Some(slow)
     }
 }
 

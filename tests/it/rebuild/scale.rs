@@ -16,6 +16,7 @@ use infra::event_store::{Append, EventStore};
 use infra::ids;
 use infra::relay::{self, Relay, RelayStatus};
 use infra::tasks::Tasks;
+use projectors::Views;
 use projectors::rebuild::Report;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
@@ -77,11 +78,19 @@ async fn fill(logs: &[Arc<dyn EventStore>], orders: usize) -> usize {
     facts
 }
 
-/// Waits until the views have everything.
-async fn projected(adapters: &Adapters) {
-    let bus = &adapters.kept_views().bus;
+/// The view that is rebuilt, without the others.
+fn one_view(adapters: &Adapters) -> Views {
+    Views {
+        all: &[&OrderView],
+        ..adapters.kept_views().clone()
+    }
+}
+
+/// Waits until the view has everything.
+async fn projected(views: &Views) {
+    let bus = &views.bus;
     let until = Instant::now() + PROJECTED_WITHIN;
-    for group in adapters.kept_views().groups().await {
+    for group in views.groups().await {
         loop {
             let lags = bus.lag(&group, &Service::ALL).await.unwrap();
             if lags.iter().all(|(_, lag)| *lag == 0) {
@@ -143,14 +152,15 @@ fn expect(report: &Report, memory: u64, orders: usize) {
 async fn embedded(orders: usize) {
     let folder = tempfile::tempdir().unwrap();
     let data = format!("data_dir={}", folder.path().join("data").display());
-    let config = config_of(&[data.clone()]);
+    let config = config_of(std::slice::from_ref(&data));
     {
         let adapters = Adapters::open(&config).unwrap();
-        let facts = fill(&adapters.kept_views().logs, orders).await;
+        let views = one_view(&adapters);
+        let facts = fill(&views.logs, orders).await;
         println!("{facts} facts");
         let tasks = Tasks::new();
-        adapters.kept_views().run(&tasks);
-        projected(&adapters).await;
+        views.run(&tasks);
+        projected(&views).await;
         assert!(tasks.drain(Duration::from_secs(10)).await);
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
@@ -164,11 +174,12 @@ async fn on_servers(orders: usize) {
         return;
     };
     let adapters = Adapters::open(&place.config()).unwrap();
-    let facts = fill(&adapters.kept_views().logs, orders).await;
+    let views = one_view(&adapters);
+    let facts = fill(&views.logs, orders).await;
     println!("{facts} facts");
-    let projectors = place.start("projectors").await;
-    let relays = Tasks::new();
-    for store in &adapters.kept_views().logs {
+    let loops = Tasks::new();
+    views.run(&loops);
+    for store in &views.logs {
         let lease = store
             .acquire("log", "a test", Duration::from_secs(60))
             .await;
@@ -179,11 +190,11 @@ async fn on_servers(orders: usize) {
             status: RelayStatus::default(),
             recheck: relay::RECHECK,
         };
-        let stop = relays.stopping();
-        relays.spawn("relay", async move { relay.run(epoch, stop).await });
+        let stop = loops.stopping();
+        loops.spawn("relay", async move { relay.run(epoch, stop).await });
     }
     let published = async {
-        for store in &adapters.kept_views().logs {
+        for store in &views.logs {
             let last = store.last_position().await.unwrap();
             let at = || async { store.checkpoint(relay::CHECKPOINT).await.unwrap() };
             while at().await.unwrap_or_default().position < last {
@@ -192,13 +203,12 @@ async fn on_servers(orders: usize) {
         }
     };
     timeout(PROJECTED_WITHIN, published).await.unwrap();
-    projected(&adapters).await;
+    projected(&views).await;
     let (report, memory) = run(place.tool()).await;
     expect(&report, memory, orders);
-    let live = adapters.kept_views().live(&OrderView).await.unwrap();
+    let live = views.live(&OrderView).await.unwrap();
     assert_eq!(live.table(OrderView.schema()).name, "order_view_g2");
-    assert!(relays.drain(Duration::from_secs(10)).await);
-    projectors.terminate().await;
+    assert!(loops.drain(Duration::from_secs(10)).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -382,7 +382,7 @@ fn is_of_a_rebalance(e: &KafkaError) -> bool {
     )
 }
 
-fn record(message: &BorrowedMessage<'_>) -> Record {
+pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().into_iter().flat_map(Headers::iter);
     let headers = headers.map(|header| {
         let value = Bytes::copy_from_slice(header.value.unwrap_or_default());
