@@ -32,6 +32,19 @@ fn dependencies_point_one_way() {
     }
 }
 
+/// What checks the product repeats none of its mistakes only while it shares none of its code.
+#[test]
+fn the_oracle_depends_on_nothing_of_ours() {
+    let (ours, others) = dependencies("tests/oracle/Cargo.toml");
+    assert_eq!(ours, [""; 0]);
+    // Nor on what the product stores facts with.
+    let foreign = ["cqrs-es", "postgres-es", "waybill"];
+    assert!(!others.iter().any(|name| foreign.contains(&&**name)));
+    // And nothing that is shipped depends on it.
+    let (_, shipped) = dependencies("Cargo.toml");
+    assert!(!shipped.contains(&"oracle".to_owned()));
+}
+
 #[test]
 fn the_domain_cannot_do_io() {
     let (_, others) = dependencies("domain/Cargo.toml");

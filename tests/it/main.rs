@@ -17,6 +17,7 @@
 //! - `recorded`: logs of every release, read by today's code.
 //! - `verify`: what is damaged in a log or on a topic is found and named.
 //! - `crash`: a real process, killed again and again.
+//! - `oracle`: what is left behind, looked at by somebody who shares no code with it.
 
 #![expect(
     clippy::unwrap_used,
@@ -37,6 +38,7 @@ mod handler;
 mod http;
 mod journey;
 mod loops;
+mod oracle;
 mod rebuild;
 mod recorded;
 mod relay;

@@ -13,6 +13,8 @@ mod fleet;
 mod killed;
 mod load;
 mod own;
+#[cfg(feature = "crash-points")]
+pub mod points;
 mod poison;
 mod replayed;
 mod stopped;
@@ -23,6 +25,9 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use crate::support::Place;
+
+pub use fleet::{Directory, Fleet};
+pub use load::{Crowd, Habits};
 
 #[tokio::test]
 async fn a_role_by_itself_needs_servers() {

@@ -28,6 +28,16 @@ pub struct Fleet {
 pub struct Directory(Arc<Mutex<[Client; 2]>>);
 
 impl Directory {
+    pub fn of(clients: [Client; 2]) -> Self {
+        Self(Arc::new(Mutex::new(clients)))
+    }
+
+    /// That one is there now.
+    #[cfg(feature = "crash-points")]
+    pub fn moves_to(&self, client: &Client) {
+        *self.0.lock().unwrap() = [client.clone(), client.clone()];
+    }
+
     /// One of the two.
     pub fn client(&self, which: usize) -> Client {
         self.0.lock().unwrap()[which % 2].clone()
@@ -46,7 +56,7 @@ impl Fleet {
             commands,
             projectors,
             queries,
-            directory: Directory(Arc::new(Mutex::new(directory))),
+            directory: Directory::of(directory),
             adapters,
             place,
         }
@@ -103,14 +113,21 @@ impl Fleet {
     }
 
     pub async fn terminate(self) {
+        drop(self.end().await);
+    }
+
+    /// Ends the processes; what they have left is there as long as the place is.
+    pub async fn end(self) -> Place {
         let Self {
             commands,
             projectors,
             queries,
+            place,
             ..
         } = self;
         let roles = commands.into_iter().chain(projectors).chain(queries);
         futures::future::join_all(roles.map(Role::terminate)).await;
+        place
     }
 }
 
