@@ -6,7 +6,7 @@ use domain::process::{Command, When};
 use domain::{Fact, Task, delivery, inventory::reservation, order, payment};
 
 use crate::model::{Decision, Refused, World, outcome, time_is_up};
-use crate::outside::CALLS;
+use crate::outside::{At, CALLS};
 use crate::setting::number_of;
 use crate::side::{Entry, Side};
 
@@ -78,6 +78,9 @@ fn money_adds_up(side: &Side, total: u64) -> Result<(), String> {
         return Err(format!("{captured} captured of {total}, {refunded} back"));
     }
     let books = side.provider;
+    if books.held + books.taken > total || books.returned > books.taken {
+        return Err(format!("charged for more than {total}: {books:?}"));
+    }
     let calls_are_open = CALLS.into_iter().any(|task| side.is_open(task));
     if !calls_are_open && (books.taken, books.returned) != (captured, refunded) {
         return Err(format!("{captured}, {refunded} back: {books:?}"));
@@ -163,19 +166,29 @@ fn stock_adds_up(world: &World) -> Result<(), String> {
 }
 
 /// Whatever was delivered to or said of an order before, and whatever the provider was not asked,
-/// would change nothing if it came now.
-pub fn repeats_change_nothing(world: &World, side: &Side) -> Result<(), String> {
-    let check = |command: &Command, why: &str| match world.decide(side.number, command) {
-        Ok(nothing) if nothing == Decision::default() => Ok(()),
-        Ok(decision) => Err(format!("{why}: {command:?} would yield {decision:?}")),
-        // A person is told.
-        Err(Refused::Rejected { .. }) => Ok(()),
-        Err(refused) => Err(format!("{why}: {command:?} {refused}")),
+/// would change nothing if it came now: so a crash may come between any effect and the note that it
+/// is done. Returns how many of them there are.
+pub fn repeats_change_nothing(world: &World, side: &Side) -> Result<usize, String> {
+    let mut repeats = 0;
+    let mut check = |command: &Command, why: &str| {
+        repeats += 1;
+        match world.decide(side.number, command) {
+            Ok(nothing) if nothing == Decision::default() => Ok(()),
+            Ok(decision) => Err(format!("{why}: {command:?} would yield {decision:?}")),
+            // A person is told.
+            Err(Refused::Rejected { .. }) => Ok(()),
+            Err(refused) => Err(format!("{why}: {command:?} {refused}")),
+        }
     };
     for reaction in side.delivered() {
         match reaction.when {
             When::Now => check(&reaction.command, "delivered again")?,
-            // Taken again it only sets the timer again, see below.
+            // Taken again it sets the timer again where no delivery has begun, and there it is set.
+            When::AfterMs(_) if side.delivery == delivery::State::None => {
+                if !side.is_open(Task::Deadline) {
+                    return Err("the timer is gone, and nothing came of it".into());
+                }
+            }
             When::AfterMs(_) => {}
         }
     }
@@ -188,9 +201,9 @@ pub fn repeats_change_nothing(world: &World, side: &Side) -> Result<(), String> 
         }
     }
     if side.delivery != delivery::State::None {
-        check(&time_is_up(), "a timer that was set again")?;
+        check(&time_is_up(), "a timer that is late")?;
     }
-    Ok(())
+    Ok(repeats)
 }
 
 const ANSWERS: [(Task, bool); 6] = [
@@ -211,13 +224,14 @@ pub fn at_rest(world: &World) -> Result<(), String> {
         if !side.order.is_over() {
             return Err(format!("it sticks: {}", side.order.name()));
         }
+        let total = world.setting.orders[side.number].total();
         let ended = match side.order {
             order::State::Completed => {
                 matches!(side.reservation, reservation::State::Shipped(_))
                     && matches!(side.delivery, delivery::State::Delivered { .. })
                     && match side.payment {
-                        payment::State::Captured(_) => side.provider.taken > 0,
-                        payment::State::CaptureFailed(_) => side.provider.taken == 0,
+                        payment::State::Captured(_) => side.provider.kept() == total,
+                        payment::State::CaptureFailed(_) => side.provider.kept() == 0,
                         _ => false,
                     }
             }
@@ -236,6 +250,10 @@ pub fn at_rest(world: &World) -> Result<(), String> {
             && refused("delivery.cancellation-refused") != refused("order.cancellation-refused")
         {
             return Err("a customer was never told that it is too late".into());
+        }
+        let called_off = matches!(side.delivery, delivery::State::Cancelled);
+        if called_off && !matches!(side.courier.at, At::Home | At::Done) {
+            return Err("the courier was never told".into());
         }
         if !ended || !ENDS.contains(&end(side).as_str()) {
             return Err(format!("loose ends: {}", end(side)));

@@ -4,14 +4,14 @@ use std::fmt;
 use std::rc::Rc;
 
 use domain::delivery::{Assignment, Progress};
-use domain::inventory::{hold, stock};
+use domain::inventory::{hold, reservation, stock};
 use domain::payment::Settlement;
 use domain::process::{Command, Reaction, When};
 use domain::values::{DriverName, Sku, Timestamp};
 use domain::{Decider, Fact, Invariant, Refusal, Rejection, Task, delivery, order, payment};
 
 use crate::checks;
-use crate::outside::At;
+use crate::outside::{At, gives_back};
 use crate::setting::{Setting, number_of, order_id, quantity, reason};
 use crate::side::{Entry, Side};
 use crate::step::{Report, Step};
@@ -118,11 +118,14 @@ impl World {
                 granted,
             } => {
                 self.ask_provider(order, task, granted)?;
-                let facts = self.carry_out(order, outcome(task, granted), Outside)?;
-                if self.orders[order].is_open(task) {
-                    return Err(format!("{task} is answered and still open"));
+                if gives_back(task) && !granted {
+                    // The task stays open, to be asked again.
+                    vec![]
+                } else {
+                    let facts = self.carry_out(order, outcome(task, granted), Outside)?;
+                    self.is_over(order, task, "answered")?;
+                    facts
                 }
-                facts
             }
             Step::AnswerLost {
                 order,
@@ -133,12 +136,14 @@ impl World {
                 vec![]
             }
             Step::Courier { order, report } => {
-                self.side(order).courier.reports(report);
-                let moved = self.orders[order].courier.moved;
-                let progress = progress(report, "courier", 100 + i64::from(moved));
-                let command = delivery::Command::Progress(progress);
-                self.carry_out(order, Command::Delivery(command), Outside)?
+                self.side(order).courier.takes(report);
+                self.hear_courier(order)?
             }
+            Step::CourierLost { order, report } => {
+                self.side(order).courier.takes(report);
+                vec![]
+            }
+            Step::CourierHeard { order } => self.hear_courier(order)?,
             Step::CallOff { order } => {
                 self.side(order).set_open(Task::CallOff, false);
                 self.side(order).courier.at = At::Done;
@@ -161,7 +166,9 @@ impl World {
                 self.ask_provider(order, task, true)?;
                 let reason = reason("by phone");
                 let settle = payment::Command::Settle { outcome, reason };
-                self.carry_out(order, Command::Payment(settle), Person)?
+                let facts = self.carry_out(order, Command::Payment(settle), Person)?;
+                self.is_over(order, task, "settled by hand")?;
+                facts
             }
             Step::Record { order, report } => {
                 let command = delivery::Command::Record(progress(report, "person", 500));
@@ -188,16 +195,40 @@ impl World {
     fn follow(&mut self, order: usize, reaction: Reaction) -> Result<Vec<Rc<Entry>>, String> {
         match reaction.when {
             When::Now => self.carry_out(order, reaction.command, Sender::Process),
+            // As the reactions do: no timer is set beside a stream that has begun.
             When::AfterMs(_) => {
-                self.side(order).set_open(Task::Deadline, true);
+                if self.orders[order].delivery == delivery::State::None {
+                    self.side(order).set_open(Task::Deadline, true);
+                }
                 Ok(vec![])
             }
         }
     }
 
+    fn is_over(&self, order: usize, task: Task, how: &str) -> Result<(), String> {
+        match self.orders[order].is_open(task) {
+            true => Err(format!("{task} is {how} and still open")),
+            false => Ok(()),
+        }
+    }
+
     fn ask_provider(&mut self, order: usize, task: Task, granted: bool) -> Result<(), String> {
-        let total = self.setting.orders[order].total();
-        self.side(order).provider.ask(task, granted, total)
+        // As the effects do: what is open says what for, and the state of the stream how much.
+        let charge = self.orders[order].payment.charge();
+        let charge = charge.ok_or_else(|| format!("{task} of nothing"))?;
+        let amount = charge.amount.minor_units();
+        self.side(order).provider.ask(task, granted, amount)
+    }
+
+    /// Appends all that the courier says in one go.
+    fn hear_courier(&mut self, order: usize) -> Result<Vec<Rc<Entry>>, String> {
+        let mut appended = vec![];
+        for said in self.side(order).courier.hear() {
+            let command = delivery::Command::Progress(progress(said.report, "courier", said.eta));
+            let command = Command::Delivery(command);
+            appended.extend(self.carry_out(order, command, Sender::Outside)?);
+        }
+        Ok(appended)
     }
 
     fn receive(&mut self, sku: usize, units: u64) -> Result<(), String> {
@@ -247,21 +278,29 @@ impl World {
                 stock: vec![],
             }
         }
-        let side = &self.orders[order];
-        Ok(match command.clone() {
+        let (side, bug) = (&self.orders[order], self.setting.bug);
+        let mut decision = match command.clone() {
             Command::Order(command) => of(order::Order::decide(&side.order, command)?),
             Command::Payment(command) => of(payment::Payment::decide(&side.payment, command)?),
             Command::Delivery(command) => of(delivery::Delivery::decide(&side.delivery, command)?),
             Command::Inventory(command) => {
                 let stock_of = |sku: &Sku| self.stock[number_of(sku)].counters;
-                let both = hold::decide(order_id(order), &side.reservation, command, stock_of)?;
+                let state = match bug {
+                    Some(bug) if bug.forgets(side, &command) => &NONE,
+                    Some(_) | None => &side.reservation,
+                };
+                let both = hold::decide(order_id(order), state, command, stock_of)?;
                 let stock = both.stock.into_iter();
                 Decision {
                     facts: both.reservation.into_iter().map(Fact::from).collect(),
                     stock: stock.map(|(sku, event)| (number_of(&sku), event)).collect(),
                 }
             }
-        })
+        };
+        if let Some(bug) = bug {
+            bug.spoil(side, command, &mut decision);
+        }
+        Ok(decision)
     }
 
     /// All that tells this world from another: what may happen follows from it alone.
@@ -289,6 +328,8 @@ impl World {
         key.extend(self.arrived.iter().map(|arrived| u64::from(*arrived)));
     }
 }
+
+const NONE: reservation::State = reservation::State::None;
 
 /// The command that carries the provider's answer.
 pub fn outcome(task: Task, granted: bool) -> Command {

@@ -4,7 +4,7 @@ use domain::payment::Settlement;
 use domain::{Task, delivery};
 
 use crate::model::World;
-use crate::outside::CALLS;
+use crate::outside::{CALLS, gives_back};
 use crate::side::Side;
 use crate::step::{Report, Step};
 
@@ -28,8 +28,17 @@ pub fn owed(world: &World) -> Vec<Step> {
                 granted,
             });
         }
+        // Who has to give money back and will not is called by an operator.
+        let kept = BY_HAND.into_iter().filter(|(task, _)| {
+            let open = side.is_open(*task);
+            open && side.provider.keeps(*task)
+        });
+        steps.extend(kept.map(|(_, outcome)| Step::Settle { order, outcome }));
         if side.is_open(Task::Courier) {
             steps.extend(reports(world, side));
+            if side.courier.is_ahead() {
+                steps.push(Step::CourierHeard { order });
+            }
         }
         if side.is_open(Task::CallOff) {
             steps.push(Step::CallOff { order });
@@ -56,20 +65,42 @@ pub fn possible(world: &World) -> Vec<Step> {
                 granted,
             }));
         }
+        if wish.lossy && side.is_open(Task::Courier) {
+            let may = side.courier.may(wish.failures, wish.eta_moves);
+            let unheard = |report| Step::CourierLost { order, report };
+            steps.extend(may.into_iter().map(unheard));
+        }
+        // What the courier says late crosses whatever was decided meanwhile.
         if !side.is_open(Task::Courier) {
             steps.extend(reports(world, side));
+            if side.courier.is_ahead() {
+                steps.push(Step::CourierHeard { order });
+            }
         }
         let asked = side.facts().any(|fact| fact.name() == ASKED);
-        if wish.cancel && !asked && side.facts().next().is_some() {
+        if wish.cancel && !asked {
             steps.push(Step::Cancel { order });
         }
         if wish.by_hand {
-            let open = [
-                (Task::Void, Settlement::Voided),
-                (Task::Refund, Settlement::Refunded),
-            ];
-            let open = open.into_iter().filter(|(task, _)| side.is_open(*task));
-            steps.extend(open.map(|(_, outcome)| Step::Settle { order, outcome }));
+            for (task, outcome) in BY_HAND {
+                if !side.is_open(task) {
+                    continue;
+                }
+                let answer = |granted| Step::Answer {
+                    order,
+                    task,
+                    granted,
+                };
+                if side.provider.keeps(task) {
+                    // Asked again and again it may give in; that it refuses again changes nothing.
+                    steps.extend([answer(true), answer(false)]);
+                    continue;
+                }
+                steps.push(Step::Settle { order, outcome });
+                if side.provider.answered(task).is_none() {
+                    steps.push(answer(false));
+                }
+            }
         }
         if wish.meddled && side.delivery != delivery::State::None {
             steps.extend(Report::ALL.map(|report| Step::Record { order, report }));
@@ -83,16 +114,21 @@ pub fn possible(world: &World) -> Vec<Step> {
 
 const ASKED: &str = "order.cancellation-requested";
 
-/// The calls that are open, and what the provider may answer: what it answered before, or what it
-/// likes. It never refuses a void or a refund for good.
+/// What an operator may do at the provider by hand.
+const BY_HAND: [(Task, Settlement); 2] = [
+    (Task::Void, Settlement::Voided),
+    (Task::Refund, Settlement::Refunded),
+];
+
+/// The calls that are open, and the answers that end them: what the provider answered before, or
+/// what it likes. What it refuses to give back stays open, and is an operator's.
 fn answers(world: &World, side: &Side) -> Vec<(Task, bool)> {
     let refusals = world.setting.orders[side.number].refusals;
     let open = CALLS.into_iter().filter(|task| side.is_open(*task));
     open.flat_map(|task| match side.provider.answered(task) {
+        Some(_) if side.provider.keeps(task) => vec![],
         Some(granted) => vec![(task, granted)],
-        None if refusals && matches!(task, Task::Authorize | Task::Capture) => {
-            vec![(task, true), (task, false)]
-        }
+        None if refusals && !gives_back(task) => vec![(task, true), (task, false)],
         None => vec![(task, true)],
     })
     .collect()

@@ -6,6 +6,8 @@ use domain::values::{
 };
 use uuid::Uuid;
 
+use crate::planted::Bug;
+
 /// What there is to sell, and who wants it.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -15,6 +17,8 @@ pub struct Setting {
     pub receipts: Vec<(usize, u64)>,
     /// The orders.
     pub orders: Vec<Wish>,
+    /// A mistake that was made on purpose.
+    pub bug: Option<Bug>,
 }
 
 /// An order, and which of the things that may happen to it do.
@@ -65,7 +69,7 @@ impl Wish {
         };
         let items: Vec<Item> = self.lines.iter().map(item).collect();
         Place {
-            customer_id: CustomerId::try_from("customer-7".to_owned()).unwrap(),
+            customer_id: customer(),
             items: Items::try_from(items).unwrap(),
             currency: "EUR".parse::<Currency>().unwrap(),
             deadline_ms: if self.deadline { 60_000 } else { 0 },
@@ -76,6 +80,11 @@ impl Wish {
     pub fn total(&self) -> u64 {
         self.lines.iter().map(|(_, units)| 500 * units).sum()
     }
+}
+
+/// Who orders.
+pub fn customer() -> CustomerId {
+    CustomerId::try_from("customer-7".to_owned()).unwrap()
 }
 
 /// The id of an order, by its number.

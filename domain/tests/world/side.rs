@@ -7,8 +7,8 @@ use std::rc::Rc;
 use domain::process::{Command, Reaction, react};
 use domain::values::Timestamp;
 use domain::{
-    Category, Decider, Fact, OrderContext, Recorded, Service, StreamId, Task, agenda, delivery,
-    inventory::reservation, order, payment,
+    Category, Decider, Fact, OrderContext, Recorded, Service, StreamId, Task, Written, agenda,
+    delivery, inventory::reservation, order, payment,
 };
 
 use crate::outside::{At, Courier, Provider};
@@ -26,7 +26,8 @@ pub const STREAMS: [Category; 4] = [
 pub struct Entry {
     pub recorded: Recorded,
     reactions: Vec<Reaction>,
-    print: u64,
+    /// Tells the stream up to this fact from all others.
+    pub print: u64,
 }
 
 #[derive(Clone)]
@@ -141,10 +142,13 @@ impl Side {
 
     fn entry(&self, fact: Fact, position: u64) -> Entry {
         let order = order_id(self.number);
+        let log = &self.logs[at(fact.category())];
+        let payload = format!("{fact:?}");
         let mut print = DefaultHasher::new();
-        format!("{fact:?}").hash(&mut print);
+        let before = log.last().map(|entry| entry.print);
+        (before, self.number, fact.category(), &payload).hash(&mut print);
         let stream = StreamId::of(fact.category(), order);
-        let sequence = self.logs[at(fact.category())].len() as u64 + 1;
+        let sequence = log.len() as u64 + 1;
         let recorded = Recorded {
             id: stream.fact(sequence),
             position,
@@ -154,7 +158,10 @@ impl Side {
             order: Some(OrderContext::clone(&self.context)),
             traceparent: None,
             fact,
-            written: None,
+            written: Some(Written {
+                version: "1".to_owned(),
+                payload,
+            }),
         };
         Entry {
             reactions: react(&recorded),
@@ -216,10 +223,11 @@ impl Side {
     /// All that tells this side from another. What was said is left out: it follows from the
     /// facts, but for whether courier or person said it.
     pub fn write_key(&self, key: &mut Vec<u64>) {
-        for log in &self.logs {
-            key.push(log.len() as u64);
-            key.extend(log.iter().map(|entry| entry.print));
-        }
+        let prints = self
+            .logs
+            .iter()
+            .map(|log| log.last().map(|entry| entry.print));
+        key.extend(prints.map(Option::unwrap_or_default));
         key.extend(self.taken.map(u32::from_le_bytes).map(u64::from));
         let open = self.open.iter().enumerate();
         key.push(open.map(|(task, open)| u64::from(*open) << task).sum());

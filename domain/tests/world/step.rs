@@ -30,8 +30,12 @@ pub enum Step {
         task: Task,
         granted: bool,
     },
-    /// The courier reports how far it is.
+    /// The courier takes a step, and reports it with all that was not heard before.
     Courier { order: usize, report: Report },
+    /// The courier takes a step, and its report gets lost.
+    CourierLost { order: usize, report: Report },
+    /// The courier is asked again, and reports what was not heard.
+    CourierHeard { order: usize },
     /// The courier hears that the delivery is called off.
     CallOff { order: usize },
     /// The order's time is up.
@@ -56,6 +60,8 @@ impl Step {
             | Self::Answer { order, .. }
             | Self::AnswerLost { order, .. }
             | Self::Courier { order, .. }
+            | Self::CourierLost { order, .. }
+            | Self::CourierHeard { order }
             | Self::CallOff { order }
             | Self::Deadline { order }
             | Self::Cancel { order }
@@ -81,6 +87,8 @@ impl fmt::Display for Step {
                 write!(f, "provider {} {task}, unheard", answer(*granted))
             }
             Self::Courier { report, .. } => write!(f, "courier: {report:?}"),
+            Self::CourierLost { report, .. } => write!(f, "courier: {report:?}, unheard"),
+            Self::CourierHeard { .. } => write!(f, "courier is asked again"),
             Self::CallOff { .. } => write!(f, "courier hears that it is called off"),
             Self::Deadline { .. } => write!(f, "time is up"),
             Self::Cancel { .. } => write!(f, "customer cancels"),
