@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test scale record lint deny fmt up down
+.PHONY: help run demo test torture scale record lint deny fmt up down
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -14,8 +14,9 @@ demo: ## Watch it work
 # Ours, which `make test` starts; a URL of the environment is used as it is.
 SERVERS = scripts/servers/servers
 
-# FEATURES=kafka-tls for TLS to Kafka, which needs OpenSSL's headers.
-WITH = $(if $(FEATURES),--features $(FEATURES))
+# FEATURES=kafka-tls for TLS to Kafka, which needs OpenSSL's headers. What is tested has crash points
+# (infra::crash), and what is run has none.
+WITH = --features "crash-points $(FEATURES)"
 
 # Keys of the environment are of somebody's pipeline, and not of one under test.
 NO_KEYS = env $$(env | sed -n 's/^\(WAYBILL_[A-Z0-9_]*\)=.*/-u \1/p')
@@ -24,8 +25,15 @@ test: ## Run every test, on real servers where they can be had
 	$(SERVERS) up
 	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) cargo test --workspace --locked $(WITH)
 
-scale: ## Kill and restart it with 100,000 orders (takes minutes)
-	cargo test --test it --locked -- --ignored --nocapture scale
+# TORTURE_SEED repeats a run that printed it.
+TORTURE ?= 5
+torture: ## Abort TORTURE times at each crash point, at any time of reaching it
+	$(SERVERS) up
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) TORTURE=$(TORTURE) cargo test --workspace --locked $(WITH) --test it points:: -- --nocapture --test-threads=1
+
+scale: ## Kill it with 100,000 orders, rebuild a view of 200,000 on both stacks (takes an hour)
+	$(SERVERS) up
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) cargo test --workspace --locked $(WITH) --test it -- --ignored --nocapture --test-threads=1 scale
 
 record: ## Record the logs and views of this version anew
 	cargo test --workspace --test it --locked -- --ignored recorded::run

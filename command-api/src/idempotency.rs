@@ -90,9 +90,14 @@ impl Keys {
         let turn = self.in_flight.get_with(entry, Arc::default);
         let _my_turn = turn.lock().await;
         match store.stored_reply(&keyed.scope, &keyed.key).await {
-            Ok(Some(stored)) => keyed.replay(stored),
+            Ok(Some(stored)) => {
+                infra::crash_point!("idempotency.before-replay");
+                keyed.replay(stored)
+            }
             Ok(None) => {
+                infra::crash_point!("idempotency.before-command");
                 let result = command(Some(keyed.clone())).await;
+                infra::crash_point!("idempotency.after-command");
                 answer(result, Some(&keyed))
             }
             Err(e) => Problem::from(e).into_response(),

@@ -166,8 +166,10 @@ impl Decider {
                 return Ok(results);
             }
             request.expect = self.expected(&touched_reservations, &touched_stock);
+            infra::crash_point!("inventory.before-append");
             match self.store.append(request).await {
                 Ok(_) => {
+                    infra::crash_point!("inventory.after-append");
                     self.reservations.extend(touched_reservations);
                     self.stock.extend(touched_stock);
                     return Ok(results);

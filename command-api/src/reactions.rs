@@ -98,7 +98,10 @@ impl Reactions {
             }],
             ..Append::default()
         };
-        match self.services.store(Service::Delivery).append(request).await {
+        infra::crash_point!("reaction.before-schedule");
+        let appended = self.services.store(Service::Delivery).append(request).await;
+        infra::crash_point!("reaction.after-schedule");
+        match appended {
             Ok(_) | Err(AppendError::Conflict(_)) => Ok(()),
             Err(AppendError::Store(e)) => Err(e.into()),
             Err(e @ (AppendError::Invalid(_) | AppendError::Repeated(_))) => {
@@ -157,6 +160,7 @@ impl Take for Reactions {
         let carried_out = work.run(carry_out).await;
         carried_out.inspect_err(|e| work.failed(e))?;
         if let Some(mark) = &mark {
+            infra::crash_point!("reaction.before-mark");
             self.cache.mark(mark, lives::DEDUP).await;
         }
         Ok(())

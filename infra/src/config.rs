@@ -5,6 +5,7 @@
 //! `WAYBILL_PAYMENT_DELAY_MS` in the environment and `--set payment_delay_ms=..` as a flag. An
 //! unknown key or a bad value names itself and where it was found, before anything is opened.
 
+mod courier;
 mod payment;
 mod secret;
 mod servers;
@@ -23,10 +24,10 @@ use figment::value::{Dict, Map};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde_json::Value;
 
-use crate::courier::Steps;
 use crate::lease::Terms;
 use crate::telemetry;
 
+pub use courier::Courier;
 pub use payment::{Payment, PaymentServer};
 pub use secret::Secret;
 pub use servers::{Cassandra, Kafka, Redis, Servers};
@@ -82,15 +83,6 @@ pub struct Orders {
     pub idempotency: Duration,
 }
 
-/// Who brings the goods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Courier {
-    /// A courier that plays one.
-    Simulated(Steps),
-    /// People, through the HTTP endpoints.
-    None,
-}
-
 /// What is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("configuration: {key}{found}: {message}")]
@@ -143,6 +135,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the first key that is wrong.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        crate::crash::check().map_err(|(key, message)| ConfigError {
+            key: key.to_owned(),
+            found: Found(Some(ENVIRONMENT.into())),
+            message,
+        })?;
         let figment = figment(sources)?;
         let settings: Settings = figment.extract().map_err(|e| describe(&figment, e))?;
         Self::build(&settings).map_err(|(key, message)| ConfigError {
@@ -186,26 +183,6 @@ impl Config {
                 )
             })
         };
-        let courier = match settings.courier.as_str() {
-            "simulated" => Courier::Simulated(Steps {
-                assign_ms: within("courier_assign_ms", settings.courier_assign_ms, 0..=DAY_MS)?,
-                dispatch_ms: within(
-                    "courier_dispatch_ms",
-                    settings.courier_dispatch_ms,
-                    0..=DAY_MS,
-                )?,
-                deliver_ms: within(
-                    "courier_deliver_ms",
-                    settings.courier_deliver_ms,
-                    0..=DAY_MS,
-                )?,
-            }),
-            "none" => Courier::None,
-            other => {
-                let known = format!("'{other}' is not one of: simulated, none");
-                return Err(("courier", known));
-            }
-        };
         if let Err(e) = telemetry::filter(&settings.log) {
             return Err(("log", e));
         }
@@ -229,7 +206,7 @@ impl Config {
                 idempotency: ms(days * DAY_MS),
             },
             payment: Payment::read(settings)?,
-            courier,
+            courier: Courier::read(settings)?,
             lease: Terms {
                 lasts: ms(lasts),
                 renewed_every: ms(lasts * 3 / 10),
@@ -283,6 +260,7 @@ fn figment(sources: &Sources) -> Result<Figment, ConfigError> {
     figment = figment.merge(Texts {
         source: ENVIRONMENT,
         pairs: Env::prefixed("WAYBILL_")
+            .ignore(crate::crash::SETTINGS)
             .iter()
             .map(|(key, value)| (key.to_string(), value))
             .collect(),

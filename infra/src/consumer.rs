@@ -323,8 +323,12 @@ impl One {
         let mut attempts = 0;
         let mut pauses = pauses();
         loop {
+            crate::crash_point!("consumer.before-effect");
             let (class, reason) = match unless_it_panics(self.take.take(&fact)).await {
-                Ok(()) => return End::Taken,
+                Ok(()) => {
+                    crate::crash_point!("consumer.after-effect");
+                    return End::Taken;
+                }
                 Err(Failure::Permanent { class, reason }) => (Some(class), reason),
                 Err(Failure::Unavailable(reason)) => (None, reason),
                 Err(Failure::Unknown(reason)) => {
@@ -358,9 +362,18 @@ impl One {
 
     /// In the store, and what does not only wait also on the bus, both before the offset moves.
     async fn keep(&self, record: &Delivered, row: &ParkedRow) -> Result<(), Failure> {
+        crate::crash_point!("consumer.before-park");
         self.store.park(row.clone()).await?;
+        crate::crash_point!("consumer.after-park");
+        // What comes again after it was cut off here waits for none but itself.
+        let before = match row.waits() {
+            true => self.store.parked_row(&row.id()).await?,
+            false => None,
+        };
+        let row = before.as_ref().unwrap_or(row);
         if !row.waits() {
             self.bus.dead_letter(record, row).await?;
+            crate::crash_point!("consumer.after-letter");
         }
         Ok(())
     }

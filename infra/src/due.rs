@@ -136,7 +136,9 @@ impl One {
 
     async fn run_once(self, mut row: DueRow, work: &Work) -> String {
         let id = row.id();
+        crate::crash_point!("due.before-call");
         let result = unless_it_panics(self.run.run(&row)).await;
+        crate::crash_point!("due.after-call");
         if let Err(failure) = &result {
             work.failed(failure);
         }
@@ -160,7 +162,7 @@ impl One {
                 row.not_before = at;
                 row.failures = 0;
                 row.problem = None;
-                return self.store.put_back(row).await;
+                return self.put_back(row).await;
             }
             Err(failure) => failure,
         };
@@ -185,7 +187,14 @@ impl One {
         } else {
             tracing::info!(task, problem, "a task is tried again");
         }
-        self.store.put_back(row).await
+        self.put_back(row).await
+    }
+
+    async fn put_back(&self, row: &DueRow) -> Result<(), StoreError> {
+        crate::crash_point!("due.before-put-back");
+        self.store.put_back(row).await?;
+        crate::crash_point!("due.after-put-back");
+        Ok(())
     }
 
     async fn settle(&self, row: &DueRow) -> Result<(), StoreError> {
@@ -193,7 +202,10 @@ impl One {
             settles: vec![row.id()],
             ..Append::default()
         };
-        match self.store.append(request).await {
+        crate::crash_point!("due.before-settle");
+        let settled = self.store.append(request).await;
+        crate::crash_point!("due.after-settle");
+        match settled {
             Ok(_) => Ok(()),
             Err(AppendError::Store(e)) => Err(e),
             Err(e) => Err(StoreError::Unavailable(e.to_string())),

@@ -185,11 +185,13 @@ where
                 reply: reply.map(|reply| reply(&facts, &after.state)),
                 ..with_agenda(&facts, origin)
             };
+            crate::crash_point!("append.before-queue");
             let append = trace::within(Kind::Client, "append", self.store.service().name());
             let appended = append.run(self.store.append(request)).await;
             drop(append);
             match appended {
                 Ok(_) => {
+                    crate::crash_point!("append.before-answer");
                     let after = Arc::new(after);
                     self.cache.insert(stream.clone(), after.clone());
                     return Ok(Handled {

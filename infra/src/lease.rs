@@ -44,6 +44,7 @@ impl LeaseHolder {
     ) {
         while !stop.is_cancelled() {
             if let Some(epoch) = self.acquire().await {
+                crate::crash_point!("lease.after-acquire");
                 tracing::info!(service = %self.store.service(), lease = self.name, epoch, "held");
                 let service = self.store.service().name();
                 let held = metrics::gauge!("waybill_lease_held", "service" => service);
@@ -57,9 +58,11 @@ impl LeaseHolder {
                 () = sleep(self.terms.renewed_every) => {}
             }
         }
+        crate::crash_point!("lease.before-release");
         if let Err(e) = self.store.release(self.name, &self.holder).await {
             tracing::warn!(lease = self.name, error = %e, "the lease will have to expire");
         }
+        crate::crash_point!("lease.after-release");
     }
 
     async fn acquire(&self) -> Option<u64> {

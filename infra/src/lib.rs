@@ -10,6 +10,7 @@
 //! - [`lease`]: work that only one process may do.
 //! - [`monitor`]: keeps the metrics that have to be asked for.
 //! - [`failure`]: what kinds of failure there are, and how long to wait after one.
+//! - [`crash`]: the points in all of these at which a test has the process abort.
 //!
 //! Then the ports; the adapters of each are in the folder of its name:
 //!
@@ -29,6 +30,7 @@ pub mod codec;
 pub mod config;
 pub mod consumer;
 pub mod courier;
+pub mod crash;
 pub mod due;
 pub mod envelope;
 pub mod event_store;

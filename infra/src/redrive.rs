@@ -157,8 +157,10 @@ impl Redriver {
     /// Takes a row; true where it has ended.
     async fn take(&self, mut row: ParkedRow) -> Result<bool, Failure> {
         let (group, fact) = (self.group.clone(), row.fact.clone());
+        crate::crash_point!("redriver.before-take");
         match self.attempt(&row).await {
             Attempt::Taken => {
+                crate::crash_point!("redriver.after-take");
                 let how = row.redrive.as_ref().map_or(How::TakenUp, |_| How::Redriven);
                 row.ended = Some(Ended {
                     how,
@@ -166,6 +168,7 @@ impl Redriver {
                     reason: row.redrive.as_ref().and_then(|asked| asked.reason.clone()),
                 });
                 let ended = self.parked.replace_parked(&row).await?;
+                crate::crash_point!("redriver.after-end");
                 if ended {
                     tracing::info!(group, fact, how = how.name(), "a parked fact was taken");
                     count_ended(&self.group, how);

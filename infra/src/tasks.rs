@@ -64,6 +64,7 @@ impl Tasks {
     /// still running then.
     pub async fn drain(&self, limit: Duration) -> bool {
         self.stop.cancel();
+        crate::crash_point!("drain.asked");
         self.tracker.close();
         timeout(limit, self.tracker.wait()).await.is_ok()
     }

@@ -97,8 +97,8 @@ pub struct Row {
 pub struct Scanned {
     /// All of its key.
     pub key: Vec<Value>,
-    /// What is in it.
-    pub cells: Cells,
+    /// What is in it; `None` where that cannot be read.
+    pub cells: Option<Cells>,
 }
 
 /// Where a scan goes on: whatever the store needs to know.

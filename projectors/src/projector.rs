@@ -85,6 +85,7 @@ impl Projector {
                 // Nothing is in hand, and what is done is committed.
                 Polled::Leaving(_) => continue,
             };
+            infra::crash_point!("projector.after-poll");
             let written = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 written = self.write(&records, subscription.as_mut()) => written?,
@@ -93,7 +94,9 @@ impl Projector {
                 took.record(clock::now().ms_since(oldest) as f64 / 1000.0);
                 progress.is_at(newest);
             }
+            infra::crash_point!("projector.after-write");
             commit(subscription.as_mut(), &records).await?;
+            infra::crash_point!("projector.after-commit");
             projected.increment(records.len() as u64);
         }
     }
@@ -110,6 +113,7 @@ impl Projector {
         let mut pauses = pauses();
         loop {
             let Folded { rows, spans, times } = self.fold(records).await?;
+            infra::crash_point!("projector.before-write");
             let applied = match rows.is_empty() {
                 true => Ok(()),
                 false => self.store.apply(schema, &self.table, rows).await,
@@ -187,8 +191,12 @@ impl Projector {
     async fn park(&self, record: &Delivered, e: &Unreadable) -> Result<(), Failure> {
         tracing::error!(group = self.group, fact = record.fact_id(), error = %e, "parked");
         let row = record.parked(&self.group, e.class(), &e.to_string(), 1);
+        infra::crash_point!("projector.before-park");
         self.parked.park(row.clone()).await?;
-        Ok(self.bus.dead_letter(record, &row).await?)
+        infra::crash_point!("projector.after-park");
+        self.bus.dead_letter(record, &row).await?;
+        infra::crash_point!("projector.after-letter");
+        Ok(())
     }
 }
 

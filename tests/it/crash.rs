@@ -3,6 +3,8 @@
 pub mod audit;
 mod kills;
 mod load;
+#[cfg(feature = "crash-points")]
+pub mod points;
 pub mod process;
 mod provider;
 mod scale;

@@ -3,6 +3,7 @@
 mod bench;
 mod broken;
 mod cli;
+mod letters;
 mod order;
 mod redrive;
 mod tools;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::delivery::{Command, Delivery};
+use domain::delivery::{Command, Delivery, Progress};
 use domain::values::{DeliveryId, Reason};
 use domain::{Category, StreamId, Task, agenda};
 use infra::courier::{Courier, CourierError, Job};
@@ -30,12 +30,16 @@ impl RunTask for DeliveryEffects {
         match row.task {
             Task::Courier => self.ask(row).await,
             Task::CallOff => {
+                infra::crash_point!("courier.before-call-off");
                 within_limit(self.courier.call_off(&job_of(row))).await?;
+                infra::crash_point!("courier.after-call-off");
                 Ok(Done::Nothing)
             }
             Task::Deadline => {
                 let reason = Reason::deadline();
+                infra::crash_point!("deadline.before-append");
                 let handled = self.handle(row, &[Command::Close { reason }]).await?;
+                infra::crash_point!("deadline.after-append");
                 Ok(super::done(&handled))
             }
             Task::Authorize | Task::Capture | Task::Void | Task::Refund => {
@@ -49,9 +53,12 @@ impl RunTask for DeliveryEffects {
 impl DeliveryEffects {
     /// The courier says every step that it has taken; those that are known already yield nothing.
     async fn ask(&self, row: &DueRow) -> Result<Done, Failure> {
+        infra::crash_point!("courier.before-ask");
         let update = within_limit(self.courier.ask(&job_of(row), clock::now())).await?;
-        let steps: Vec<_> = update.steps.into_iter().map(Command::Progress).collect();
+        let steps: Vec<_> = news(update.steps).map(Command::Progress).collect();
+        infra::crash_point!("courier.before-append");
         let handled = self.handle(row, &steps).await?;
+        infra::crash_point!("courier.after-append");
         let ended = handled
             .facts
             .iter()
@@ -75,6 +82,17 @@ impl DeliveryEffects {
     }
 }
 
+/// The steps without promises that were taken back. A courier says every step each time, and an earlier
+/// promise, heard again after a later one, would be a change of mind.
+fn news(steps: Vec<Progress>) -> impl Iterator<Item = Progress> {
+    let is_promise = |step: &Progress| matches!(step, Progress::MoveEta { .. });
+    let last = steps.iter().rposition(is_promise);
+    let steps = steps.into_iter().enumerate();
+    steps
+        .filter(move |(at, step)| !is_promise(step) || Some(*at) == last)
+        .map(|(_, step)| step)
+}
+
 fn job_of(row: &DueRow) -> Job {
     Job {
         order: row.order,
@@ -92,5 +110,53 @@ async fn within_limit<T>(
         Err(_) => Err(Failure::Unavailable(
             "the courier did not answer in time".into(),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Decider;
+    use domain::delivery::{Assignment, State};
+    use domain::values::{OrderId, Timestamp};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(micros: i64) -> Progress {
+        Progress::MoveEta {
+            estimated_delivery_time: Timestamp::from_micros(micros),
+        }
+    }
+
+    /// How many facts one answer of the courier makes.
+    fn heard(state: &mut State, steps: &[Progress]) -> usize {
+        let mut facts = 0;
+        for step in news(steps.to_vec()) {
+            for event in Delivery::decide(state, Command::Progress(step)).unwrap() {
+                *state = Delivery::evolve(state.clone(), &event);
+                facts += 1;
+            }
+        }
+        facts
+    }
+
+    #[test]
+    fn a_courier_that_moved_the_time_twice_and_is_asked_again_says_nothing_new() {
+        let mut state = State::default();
+        let request = Command::Request {
+            delivery_id: DeliveryId::of(OrderId(Uuid::from_u128(7))),
+        };
+        for event in Delivery::decide(&state, request).unwrap() {
+            state = Delivery::evolve(state, &event);
+        }
+        let assign = Progress::Assign(Assignment {
+            driver_name: "Driver Birch".to_owned().try_into().unwrap(),
+            estimated_delivery_time: Timestamp::from_micros(100),
+        });
+        let steps = [assign, at(200), at(300)];
+        assert_eq!(heard(&mut state, &steps), 2);
+        assert_eq!(heard(&mut state, &steps), 0);
+        let moved = [&steps[..], &[at(200)]].concat();
+        assert_eq!(heard(&mut state, &moved), 1, "back to the first");
     }
 }

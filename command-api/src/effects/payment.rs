@@ -56,16 +56,20 @@ impl RunTask for PaymentEffects {
         {
             return Ok(Done::Again(clock::now().plus_ms(LOCKED_PAUSE_MS)));
         }
+        infra::crash_point!("payment.before-call");
         let answer = self.call(&call).await;
+        infra::crash_point!("payment.after-call");
         self.cache.unlock(&lock, &self.owner).await;
         // Without an answer the outcome is unknown: the task stays, and asks again.
         let answer = answer.map_err(|e| Failure::Unavailable(e.to_string()))?;
         let command = command_of(call.operation, answer)?;
         let origin = row.origin.again(ids::unique(), clock::now());
+        infra::crash_point!("payment.before-append");
         let handled = self
             .payment
             .handle(&stream, &[command], &origin, None)
             .await;
+        infra::crash_point!("payment.after-append");
         Ok(super::done(&handled.map_err(|e| e.into_failure())?))
     }
 }

@@ -154,7 +154,9 @@ impl Background {
     }
 
     async fn commit(&mut self, ask: &Ask) -> Result<(), BusError> {
+        crate::crash_point!("consumer.before-offset");
         let committed = self.subscription.commit(&ask.commit).await;
+        crate::crash_point!("consumer.after-offset");
         if let Err(e) = &committed {
             // Whoever waits to commit more is let go, and comes to see the error.
             self.asked.close();

@@ -154,8 +154,10 @@ impl<'a> Pump<'a> {
             let Some(fact) = self.waiting.front() else {
                 break;
             };
+            crate::crash_point!("relay.before-produce");
             match send(&mut *self.session, fact, fact.position <= self.replays_to) {
                 Ok(ack) => {
+                    crate::crash_point!("relay.after-produce");
                     let metadata = fact.metadata.clone();
                     let ack = traced(fact, ack);
                     self.under_way.push_back((fact.position, metadata, ack));
@@ -207,6 +209,7 @@ impl<'a> Pump<'a> {
         self.caught_up = page.len() < self.page;
         self.page = PAGE;
         if let Some(fact) = page.last() {
+            crate::crash_point!("relay.after-read");
             self.read = fact.position;
             self.last = self.last.max(fact.position);
         }
@@ -238,6 +241,7 @@ impl<'a> Pump<'a> {
                 self.is_at(position, at)?;
             }
             count += 1;
+            crate::crash_point!("relay.after-ack");
             let next = self.under_way.front_mut();
             answer = next.and_then(|(.., ack)| ack.now_or_never());
         }
@@ -274,7 +278,11 @@ impl<'a> Pump<'a> {
         self.saved_at = Instant::now();
         let (store, checkpoint) = (self.relay.store.clone(), self.checkpoint.clone());
         let fence = Some((LEASE, self.epoch));
-        let save = async move { store.set_checkpoint(CHECKPOINT, &checkpoint, fence).await };
+        let save = async move {
+            store.set_checkpoint(CHECKPOINT, &checkpoint, fence).await?;
+            crate::crash_point!("relay.after-checkpoint");
+            Ok(())
+        };
         self.saving = Some(save.boxed());
     }
 

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::view::{Cells, Schema, Value};
-use futures::{TryStreamExt, stream};
+use futures::{TryFutureExt, TryStreamExt, stream};
 use scylla::client::caching_session::CachingSession;
 use scylla::client::session::Session;
 use scylla::response::query_result::QueryResult;
@@ -156,6 +156,7 @@ impl ViewStore for CassandraViewStore {
         stream::iter(rows.into_iter().map(Ok))
             .try_for_each_concurrent(ROWS_AT_A_TIME, |row| {
                 within(REQUEST, write(&session, schema, &table, row))
+                    .inspect_ok(|()| crate::crash_point!("cassandra-views.after-row"))
             })
             .await?;
         self.shared.changes.send_modify(|n| *n += 1);

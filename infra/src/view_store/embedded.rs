@@ -186,7 +186,7 @@ impl ViewStore for EmbeddedViewStore {
                 let (key, bytes) = entry.into_inner().map_err(unavailable)?;
                 rows.push(Scanned {
                     key: key_of(schema, &key)?,
-                    cells: cells(schema, row::decode(&bytes)?),
+                    cells: row::decode(&bytes).map(|row| cells(schema, row)).ok(),
                 });
                 last = Some(key);
             }

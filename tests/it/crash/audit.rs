@@ -31,12 +31,23 @@ pub async fn open_work(data_dir: &Path) -> u64 {
 
 /// Looks at the logs and the views, with no process running.
 pub async fn audit(data_dir: &Path, answered: &[Answered]) {
+    audit_healed(data_dir, answered, |_| ()).await;
+}
+
+/// The same, of facts that are read after `heal` has made them what they were to be; returns them.
+pub async fn audit_healed(
+    data_dir: &Path,
+    answered: &[Answered],
+    heal: impl FnMut(&mut StoredFact),
+) -> Vec<Recorded> {
     let config = Config {
         data_dir: data_dir.to_owned(),
         ..Config::default()
     };
     let adapters = Adapters::open(&config).unwrap();
-    let facts = decode(&logs(&adapters).await);
+    let mut logs = logs(&adapters).await;
+    logs.iter_mut().flatten().for_each(heal);
+    let facts = decode(&logs);
     streams_have_no_holes(&facts);
     let orders = Orders::of(&facts);
     acknowledged_commands_are_there_once(&facts, &orders, answered);
@@ -48,6 +59,8 @@ pub async fn audit(data_dir: &Path, answered: &[Answered]) {
         facts.len(),
         orders.0.len()
     );
+    drop(orders);
+    facts
 }
 
 /// The four logs, in the order of [`Service::ALL`].

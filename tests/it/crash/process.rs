@@ -1,5 +1,5 @@
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -37,18 +37,28 @@ impl Process {
 
     /// Starts it with settings over the usual ones.
     pub async fn start_with(data_dir: &Path, settings: &[&str]) -> Self {
+        let started = Self::try_start_with(data_dir, settings).await;
+        started.expect("the process says where it listens")
+    }
+
+    /// The same for one that may end before it listens.
+    ///
+    /// # Errors
+    /// How it ended.
+    pub async fn try_start_with(data_dir: &Path, settings: &[&str]) -> Result<Self, ExitStatus> {
         let begun = Instant::now();
         let Begun(mut child) = Self::begin_with(data_dir, settings);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let up = lines.next_line().await.unwrap();
-        let up = up.expect("the process says where it listens");
+        let Some(up) = lines.next_line().await.unwrap() else {
+            return Err(child.wait().await.unwrap());
+        };
         let up: Value = serde_json::from_str(&up).unwrap();
         let url = |key: &str| up[key].as_str().unwrap().to_owned();
-        Self {
+        Ok(Self {
             child,
             client: Client::new(url("command"), url("query")),
             up_after: begun.elapsed(),
-        }
+        })
     }
 
     /// Starts the process, and does not wait until it is up.
@@ -86,10 +96,22 @@ impl Process {
 
     /// SIGTERM: the process drains.
     pub async fn terminate(mut self) {
-        let pid = self.child.id().unwrap().try_into().unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
-        let status = self.child.wait().await.unwrap();
+        self.ask_to_end();
+        let status = self.ended().await;
         assert!(status.success(), "{status}");
+    }
+
+    /// SIGTERM, and does not wait. One that is there no more is left alone.
+    pub fn ask_to_end(&self) {
+        if let Some(pid) = self.child.id() {
+            let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+            kill_process(pid, Signal::TERM).ok();
+        }
+    }
+
+    /// Waits until it has ended, and says how.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.child.wait().await.unwrap()
     }
 }
 

@@ -28,6 +28,7 @@ pub async fn audit(place: &Place, adapters: &Adapters, sent: &[Sent]) {
     audit::stock_adds_up(&facts, &orders);
     commands_are_there_once(&orders, sent);
     views_equal_log(place, &facts).await;
+    nothing_is_parked(place).await;
     for service in Service::ALL {
         topic_equals_log(place, service, &logs[service as usize]).await;
     }
@@ -40,7 +41,7 @@ pub async fn audit(place: &Place, adapters: &Adapters, sent: &[Sent]) {
 }
 
 /// What was answered is there once; what was not, at most once.
-fn commands_are_there_once(orders: &Orders<'_>, sent: &[Sent]) {
+pub fn commands_are_there_once(orders: &Orders<'_>, sent: &[Sent]) {
     let mut by_customer: HashMap<&str, Vec<&str>> = HashMap::new();
     for (id, order) in &orders.0 {
         let created = order.facts.iter().find_map(|fact| match &fact.fact {
@@ -66,13 +67,9 @@ fn commands_are_there_once(orders: &Orders<'_>, sent: &[Sent]) {
     assert!(by_customer.is_empty(), "nobody sent {by_customer:?}");
 }
 
-/// Row by row and cell by cell, with no row that no fact writes; and nothing is parked.
-async fn views_equal_log(place: &Place, facts: &[Recorded]) {
-    let servers = place.servers();
-    let nodes = servers.cassandra.nodes.split(',');
-    let session = SessionBuilder::new().known_nodes(nodes).build().await;
-    let session = session.unwrap();
-    let keyspace = servers.views().unwrap().keyspace().to_owned();
+/// Row by row and cell by cell, with no row that no fact writes.
+pub async fn views_equal_log(place: &Place, facts: &[Recorded]) {
+    let (session, keyspace) = views_of(place).await;
     for view in view::ALL {
         let Schema {
             name, key, columns, ..
@@ -98,10 +95,21 @@ async fn views_equal_log(place: &Place, facts: &[Recorded]) {
         }
         assert!(rows.is_empty(), "of no fact in {name}: {:?}", rows.keys());
     }
+}
 
+async fn nothing_is_parked(place: &Place) {
+    let (session, keyspace) = views_of(place).await;
     let parked = format!("SELECT fact FROM {keyspace}.parked");
     let parked = select_all(&session, parked).await;
     assert!(parked.is_empty(), "{parked:?}");
+}
+
+async fn views_of(place: &Place) -> (Session, String) {
+    let servers = place.servers();
+    let nodes = servers.cassandra.nodes.split(',');
+    let session = SessionBuilder::new().known_nodes(nodes).build().await;
+    let keyspace = servers.views().unwrap().keyspace().to_owned();
+    (session.unwrap(), keyspace)
 }
 
 async fn select_all(session: &Session, select: String) -> Vec<Row> {

@@ -16,7 +16,7 @@ use super::killed::PACE;
 use crate::support::{Client, Place, eventually, kafka_brokers};
 
 /// The groups that take facts of the delivery service.
-const GROUPS: [&str; 6] = [
+pub const GROUPS: [&str; 6] = [
     "inventory",
     "order",
     "order_timeline-g1",
@@ -125,7 +125,7 @@ async fn a_record_that_was_broken_on_its_way_is_healed_from_the_log() {
 }
 
 /// A record that says which fact it is, and whose payload was cut off.
-fn rubbish(order: &str) -> Record {
+pub fn rubbish(order: &str) -> Record {
     let id = format!("delivery-{order}-1");
     Record {
         key: Some(order.to_owned().into()),

@@ -121,12 +121,8 @@ impl Place {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// The program, at this place.
-    pub fn tool(&self) -> Command {
-        self.waybill(&[])
-    }
-
-    fn waybill(&self, args: &[&str]) -> Command {
+    /// The executable, configured.
+    pub fn waybill(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
         command.args(args);
         // Not as flags, which take no secrets: a URL that was given may hold one.

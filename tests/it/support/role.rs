@@ -1,3 +1,5 @@
+#[cfg(feature = "crash-points")]
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -53,6 +55,12 @@ impl Role {
     pub fn expect_up(&mut self) {
         let ended = self.child.try_wait().unwrap();
         assert_eq!(ended, None, "{} has exited", self.url);
+    }
+
+    /// Waits until it has ended, and says how.
+    #[cfg(feature = "crash-points")]
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.child.wait().await.unwrap()
     }
 
     /// SIGKILL: it gets no chance to do anything.

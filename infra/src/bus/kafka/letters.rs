@@ -46,7 +46,9 @@ pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Res
     if let Some(payload) = &original.payload {
         letter = letter.payload(payload);
     }
+    crate::crash_point!("letter.before-produce");
     let sent = producer(bus)?.send(letter, PUBLISHED_WITHIN).await;
+    crate::crash_point!("letter.after-produce");
     sent.map(drop).map_err(|(e, _)| e.into())
 }
 

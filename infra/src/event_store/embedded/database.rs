@@ -105,6 +105,7 @@ impl Database {
     pub fn open(path: &Path) -> Result<Arc<Self>, DatabaseError> {
         check_format(path)?;
         let lock = lock(path)?;
+        crate::crash_point!("start.locked");
         remove_half_made(path)?;
         let engine_error = |e: fjall::Error| match e {
             fjall::Error::Locked => DatabaseError::InUse(path.to_owned()),
@@ -122,7 +123,9 @@ impl Database {
             .max_journaling_size(JOURNAL_BYTES)
             .open()
             .map_err(engine_error)?;
+        crate::crash_point!("start.before-format");
         write_format(path)?;
+        crate::crash_point!("start.after-format");
         let db = Self::build(engine, lock).map_err(|e| DatabaseError::Engine {
             path: path.to_owned(),
             message: e.to_string(),
@@ -203,7 +206,10 @@ impl Database {
     /// # Errors
     /// [`StoreError`]
     pub fn sync(&self) -> Result<(), StoreError> {
-        Ok(self.engine.persist(PersistMode::SyncAll)?)
+        crate::crash_point!("drain.before-sync");
+        self.engine.persist(PersistMode::SyncAll)?;
+        crate::crash_point!("drain.after-sync");
+        Ok(())
     }
 }
 
@@ -282,6 +288,7 @@ fn write_format(path: &Path) -> Result<(), DatabaseError> {
         let mut file = fs::File::create(&draft)?;
         writeln!(file, "{FORMAT}")?;
         file.sync_all()?;
+        crate::crash_point!("start.half-formatted");
         fs::rename(draft, target)?;
         fs::File::open(path)?.sync_all()
     };

@@ -151,6 +151,7 @@ fn commit(db: &Database, jobs: impl ExactSizeIterator<Item = Job>) {
         }
     }
     let result = draft.commit();
+    crate::crash_point!("embedded-writer.before-answers");
     for (answer, last) in accepted {
         let told = result.clone().map(|()| last).map_err(AppendError::from);
         drop(answer.send(told));
@@ -344,6 +345,7 @@ impl<'a> Draft<'a> {
                 None => self.batch.remove(&self.db.due, key),
             }
         }
+        crate::crash_point!("embedded-writer.before-commit");
         if let Err(e) = self.batch.commit() {
             let failed = &self.db.writer().failed;
             if failed.set(e.to_string()).is_ok() {
@@ -351,6 +353,7 @@ impl<'a> Draft<'a> {
             }
             return self.db.writer().ready();
         }
+        crate::crash_point!("embedded-writer.after-commit");
         for service in Service::ALL {
             *locked(&self.db.of(service).last) = self.last[service as usize];
         }

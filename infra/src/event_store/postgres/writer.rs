@@ -124,7 +124,9 @@ async fn run(
             .unzip();
         size.record(requests.len() as f64);
         queue.set((waiting.len() + jobs.len()) as f64);
+        crate::crash_point!("postgres-writer.before-send");
         let told = session.commit(&requests, cut.careful).await;
+        crate::crash_point!("postgres-writer.after-commit");
         if told.iter().any(Result::is_ok) {
             changes.send_modify(|n| *n += 1);
         }

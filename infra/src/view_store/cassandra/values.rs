@@ -22,27 +22,33 @@ pub fn to_cql(value: Value) -> CqlValue {
 pub fn row(schema: &Schema, row: Row) -> Result<view_store::Row, ViewError> {
     let rest_of_key = schema.key.get(1..).unwrap_or_default();
     let (rest, cells) = key_and_cells(schema, rest_of_key, row)?;
-    Ok(view_store::Row { rest, cells })
+    Ok(view_store::Row {
+        rest,
+        cells: cells?,
+    })
 }
 
 /// A row that has all of the key and all other columns of the schema.
 pub fn scanned(schema: &Schema, row: Row) -> Result<Scanned, ViewError> {
     let (key, cells) = key_and_cells(schema, schema.key, row)?;
-    Ok(Scanned { key, cells })
+    Ok(Scanned {
+        key,
+        cells: cells.ok(),
+    })
 }
 
 fn key_and_cells(
     schema: &Schema,
     key: &[(&str, Kind)],
     mut row: Row,
-) -> Result<(Vec<Value>, Cells), ViewError> {
+) -> Result<(Vec<Value>, Result<Cells, ViewError>), ViewError> {
     let others = row.columns.split_off(key.len().min(row.columns.len()));
     let key = key.iter().zip(row.columns).map(|((name, kind), value)| {
         let value = value.and_then(|value| from_cql(*kind, value));
         value.ok_or_else(|| ViewError::Corrupt(format!("{name} of {}", schema.name)))
     });
     let key = key.collect::<Result<_, _>>()?;
-    Ok((key, cells(schema, Row { columns: others })?))
+    Ok((key, cells(schema, Row { columns: others })))
 }
 
 /// The cells of a row that has all columns of the schema beside the key, in its order, each before
