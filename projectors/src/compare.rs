@@ -28,6 +28,32 @@ pub struct Expected {
     writes: Vec<(Category, Patch)>,
 }
 
+/// What was found of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// No cell of it.
+    Nothing,
+    /// Its cells.
+    Row(Cells),
+    /// Something that is no row of the view, and why.
+    Unreadable(String),
+}
+
+impl Found {
+    /// What a read of a row came to.
+    ///
+    /// # Errors
+    /// [`ViewError::Unavailable`]
+    pub fn of(read: Result<Option<Cells>, ViewError>) -> Result<Self, ViewError> {
+        match read {
+            Ok(None) => Ok(Self::Nothing),
+            Ok(Some(cells)) => Ok(Self::Row(cells)),
+            Err(ViewError::Corrupt(why)) => Ok(Self::Unreadable(why)),
+            Err(e @ ViewError::Unavailable(_)) => Err(e),
+        }
+    }
+}
+
 /// How a row stands against the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -39,6 +65,8 @@ pub enum Standing {
     Missing,
     /// It holds something else.
     Different,
+    /// It holds something that is no row of the view.
+    Unreadable,
 }
 
 impl Expected {
@@ -125,9 +153,11 @@ impl Expected {
     }
 
     /// How a row stands that was read before the logs were.
-    pub fn standing(&self, view: &dyn View, found: Option<&Cells>) -> Standing {
-        let Some(found) = found else {
-            return Standing::Missing;
+    pub fn standing(&self, view: &dyn View, found: &Found) -> Standing {
+        let found = match found {
+            Found::Nothing => return Standing::Missing,
+            Found::Unreadable(_) => return Standing::Unreadable,
+            Found::Row(cells) => cells,
         };
         if *found == self.cells(view) {
             return Standing::Equal;
@@ -167,9 +197,13 @@ pub async fn read(
     view: &'static dyn View,
     table: &Table,
     rows: &[Expected],
-) -> Result<Vec<Option<Cells>>, ViewError> {
+) -> Result<Vec<Found>, ViewError> {
     if let [(ORDER_ID, _), _, ..] = view.schema().key {
-        return read_partitions(store, view, table, rows).await;
+        match read_partitions(store, view, table, rows).await {
+            // One by one, so that the one that cannot be read is known.
+            Err(ViewError::Corrupt(_)) => {}
+            read => return read,
+        }
     }
     let keys = rows.iter().map(|row| row.key.clone());
     let reads = keys.map(|key| row(store.clone(), view, table.clone(), key));
@@ -184,8 +218,8 @@ async fn row(
     view: &'static dyn View,
     table: Table,
     key: Vec<Value>,
-) -> Result<Option<Cells>, ViewError> {
-    store.get(view.schema(), &table, &key).await
+) -> Result<Found, ViewError> {
+    Found::of(store.get(view.schema(), &table, &key).await)
 }
 
 /// The same where a partition is an order: one read has all of its rows.
@@ -194,7 +228,7 @@ async fn read_partitions(
     view: &'static dyn View,
     table: &Table,
     rows: &[Expected],
-) -> Result<Vec<Option<Cells>>, ViewError> {
+) -> Result<Vec<Found>, ViewError> {
     let mut orders: Vec<Value> = vec![];
     for partition in rows.iter().filter_map(|row| row.key.first()) {
         if orders.last() != Some(partition) {
@@ -213,8 +247,9 @@ async fn read_partitions(
         found.insert(fold::sort_key(&key), cells);
     }
     let rows = rows.iter();
+    let rows = rows.map(|row| found.remove(&fold::sort_key(&row.key)));
     Ok(rows
-        .map(|row| found.remove(&fold::sort_key(&row.key)))
+        .map(|cells| cells.map_or(Found::Nothing, Found::Row))
         .collect())
 }
 

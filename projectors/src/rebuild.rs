@@ -11,6 +11,7 @@
 //! the switch, which is one change of that row.
 
 mod build;
+mod cancel;
 mod claim;
 mod report;
 mod switch;
@@ -30,7 +31,7 @@ use crate::Views;
 use crate::verify::{SETTLE, VerifyError};
 use claim::Claim;
 
-pub use claim::cancel;
+pub use cancel::{Cancelled, cancel};
 pub use report::{Difference, Report, Right};
 pub use switch::{Undone, undo};
 pub use throttle::Pressure;
@@ -127,16 +128,36 @@ pub enum RebuildError {
     /// The bus does not.
     #[error(transparent)]
     Bus(#[from] BusError),
-    /// Facts that this program cannot read.
+    /// A fact that this program cannot read.
     #[error(
-        "{count} facts of the logs cannot be read by this program, the first of them {first}: nothing \
-         was switched"
+        "the fact {0} cannot be read by this program: nothing was switched, and a program that reads it \
+         goes on from there"
     )]
-    Unreadable {
-        /// How many, up to the first order with one.
-        count: usize,
-        /// The first and why.
-        first: String,
+    Unreadable(String),
+    /// A newer program is at work.
+    #[error(
+        "{view} is of revision {found}, and this program has revision {todays}: rebuild it with the \
+         newer program"
+    )]
+    Newer {
+        /// The view.
+        view: &'static str,
+        /// The revision of a generation.
+        found: u32,
+        /// That of this program.
+        todays: u32,
+    },
+    /// The table that is read is not brought up to date.
+    #[error(
+        "the earlier table of {view} is {left} facts behind after {within:?}: do the projectors run?"
+    )]
+    Behind {
+        /// The view.
+        view: &'static str,
+        /// How far.
+        left: u64,
+        /// How long it was waited for.
+        within: Duration,
     },
 }
 
@@ -162,7 +183,9 @@ impl RebuildError {
             | Self::TakenOver(..)
             | Self::Stopped(_)
             | Self::Nothing(_)
-            | Self::Unreadable { .. } => false,
+            | Self::Unreadable(_)
+            | Self::Newer { .. }
+            | Self::Behind { .. } => false,
         }
     }
 }
@@ -192,20 +215,36 @@ impl Rebuild {
         stop: &CancellationToken,
     ) -> Result<Report, RebuildError> {
         let claim = Claim::take(&self.views, self.view, &self.holder).await?;
+        told.send_modify(|progress| {
+            (progress.orders, progress.facts) = (claim.begun.orders, claim.begun.facts);
+        });
         let ended = tokio::select! {
             biased;
             ended = claim.hold() => Err(ended),
             () = stop.cancelled() => Err(RebuildError::Stopped(self.view.schema().name)),
             report = self.all_steps(&claim, told) => report,
         };
-        match &ended {
-            Ok(_) | Err(RebuildError::TakenOver(..)) => {}
-            Err(RebuildError::Cancelled(_) | RebuildError::Unreadable { .. }) => {
+        // The last change by itself, so that nobody doubts whether it was made.
+        match ended {
+            Ok(report) if self.dry_run || !report.rebuilt.is_right() => {
                 claim.give_up().await?;
+                Ok(report)
             }
-            Err(_) => claim.let_go().await,
+            Ok(mut report) => {
+                switch::switch(self, &claim).await?;
+                report.switched = true;
+                Ok(report)
+            }
+            Err(e @ RebuildError::TakenOver(..)) => Err(e),
+            Err(e @ RebuildError::Cancelled(_)) => {
+                claim.give_up().await?;
+                Err(e)
+            }
+            Err(e) => {
+                claim.let_go().await;
+                Err(e)
+            }
         }
-        ended
     }
 
     async fn all_steps(
@@ -217,13 +256,9 @@ impl Rebuild {
             self.build(claim, told).await?;
         }
         self.catch_up(claim, told).await?;
-        let mut report = self.compare(claim, told).await?;
-        if self.dry_run || !report.rebuilt.is_right() {
-            claim.give_up().await?;
-        } else {
-            switch::switch(self, claim).await?;
-            report.switched = true;
-        }
+        let report = self.compare(claim, told).await?;
+        // The comparison took its time.
+        self.catch_up(claim, told).await?;
         Ok(report)
     }
 }

@@ -10,7 +10,7 @@ use domain::View;
 use domain::values::Timestamp;
 use infra::clock;
 use infra::tasks::Tasks;
-use infra::view_store::{Generation, Generations, State, ViewError};
+use infra::view_store::{Generation, Generations, State, Table, ViewError};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -66,7 +66,10 @@ impl Supervisor {
             }
             fed
         });
-        for generation in generations.all.iter().filter(|of| of.is_fed()) {
+        // Of what a newer program has made, this one knows only some columns.
+        let todays = self.view.schema().revision;
+        let fed = |of: &&Generation| of.is_fed() && of.revision <= todays;
+        for generation in generations.all.iter().filter(fed) {
             if !self.fed.contains_key(&generation.number) {
                 self.feed(generation);
             }
@@ -117,7 +120,7 @@ impl Supervisor {
         let Some(live) = generations.live() else {
             return;
         };
-        let outdated = (live.revision != schema.revision).then_some(live.revision);
+        let outdated = (live.revision < schema.revision).then_some(live.revision);
         let gauge = metrics::gauge!("waybill_view_outdated", "view" => schema.name);
         gauge.set(f64::from(u8::from(outdated.is_some())));
         if let Some(revision) = outdated.filter(|_| outdated != self.outdated) {
@@ -149,12 +152,21 @@ impl Supervisor {
         let gone =
             |of: &&Generation| of.state == State::Dropped && is_over(of.since, REMOVED_AFTER, now);
         for generation in generations.all.iter().filter(gone) {
-            let table = generation.table(self.view.schema());
-            self.views.store.remove(&table).await?;
-            let number = generation.number;
-            self.change(|all| all.all.retain(|of| of.number != number))
-                .await?;
-            tracing::info!(table = table.name, "removed");
+            let (number, since) = (generation.number, generation.since);
+            // One process at a time: changes of a schema that are made in two places at once may
+            // never come to agree.
+            let change = |all: &mut Generations| {
+                let same = all.of(number).is_some_and(|of| of.since == since);
+                if same {
+                    all.set(number, State::Dropped, now);
+                }
+                Ok::<_, ViewError>(same)
+            };
+            if self.views.change(self.view, change).await? {
+                let table = generation.table(self.view.schema());
+                let remove = remove(self.views.clone(), self.view, number, table);
+                self.tasks.spawn("remove table", remove);
+            }
         }
         Ok(())
     }
@@ -165,6 +177,22 @@ impl Supervisor {
             Ok(())
         };
         self.views.change(self.view, change).await
+    }
+}
+
+/// Removes a table; where that fails somebody tries again.
+async fn remove(views: Views, view: &'static dyn View, number: u32, table: Table) {
+    let removed = async {
+        views.store.remove(&table).await?;
+        let forget = |all: &mut Generations| {
+            all.all.retain(|of| of.number != number);
+            Ok::<_, ViewError>(())
+        };
+        views.change(view, forget).await
+    };
+    match removed.await {
+        Ok(()) => tracing::info!(table = table.name, "removed"),
+        Err(e) => tracing::warn!(table = table.name, error = %e, "cannot be removed yet"),
     }
 }
 

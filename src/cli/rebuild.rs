@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use projectors::rebuild::{Difference, Progress, Report, Right, Stage, Undone};
-use projectors::verify::Outcome;
+use projectors::rebuild::{Cancelled, Difference, Progress, Report, Right, Stage, Undone};
+use projectors::verify::{Outcome, TOLD};
 use serde_json::Value;
 
 use super::output::{complain, say, say_json};
@@ -54,7 +54,7 @@ pub async fn run(context: Context, args: Rebuild) -> anyhow::Result<ExitCode> {
     let pipeline = Pipeline::open(&context).await?;
     let mut failed = false;
     let mut reports: Vec<Value> = vec![];
-    if !args.undo && !args.cancel {
+    if !args.cancel {
         pipeline.keep_views(&views);
     }
     for view in views {
@@ -65,6 +65,9 @@ pub async fn run(context: Context, args: Rebuild) -> anyhow::Result<ExitCode> {
         };
         failed |= ended.failed;
         reports.push(ended.report);
+        if ended.stopped {
+            break;
+        }
     }
     pipeline.close().await?;
     if context.json {
@@ -80,6 +83,8 @@ pub async fn run(context: Context, args: Rebuild) -> anyhow::Result<ExitCode> {
 /// What one view came to.
 struct Ended {
     failed: bool,
+    /// Nothing more is to be done.
+    stopped: bool,
     report: Value,
 }
 
@@ -108,6 +113,7 @@ async fn rebuild(
     let of_other_revision = report.live_revision != report.revision;
     Ok(Ended {
         failed: !(report.rebuilt.is_right() && (of_other_revision || report.live.is_right())),
+        stopped: false,
         report: serde_json::to_value(&report)?,
     })
 }
@@ -129,22 +135,28 @@ async fn undo(context: &Context, pipeline: &Pipeline, view: String) -> anyhow::R
     }
     Ok(Ended {
         failed: false,
+        stopped: false,
         report: serde_json::to_value(&undone)?,
     })
 }
 
 async fn cancel(context: &Context, pipeline: &Pipeline, view: String) -> anyhow::Result<Ended> {
     let request = Request::CancelRebuild { view: view.clone() };
-    let there_was: bool = pipeline.ask(request).await?;
+    let cancelled: Cancelled = pipeline.ask(request).await?;
     if !context.json {
-        match there_was {
-            true => say(format_args!("{view}: the rebuild is ended")),
-            false => say(format_args!("{view}: there is no rebuild")),
-        }
+        say(format_args!(
+            "{view}: {}",
+            match cancelled {
+                Cancelled::Ended => "the rebuild is ended, and reads are where they were",
+                Cancelled::TooLate => "the rebuild had switched already; --undo goes back",
+                Cancelled::Nothing => "there is no rebuild",
+            }
+        ));
     }
     Ok(Ended {
         failed: false,
-        report: serde_json::json!({ "view": view, "cancelled": there_was }),
+        stopped: false,
+        report: serde_json::json!({ "view": view, "cancelled": cancelled }),
     })
 }
 
@@ -154,6 +166,7 @@ fn failed(context: &Context, e: ToolError) -> anyhow::Result<Ended> {
     }
     Ok(Ended {
         failed: true,
+        stopped: e.code == "stopped",
         report: serde_json::to_value(&e)?,
     })
 }
@@ -230,7 +243,9 @@ fn show(report: &Report) {
     }
     let more = report.differences.len().saturating_sub(SHOWN);
     if more > 0 {
-        say(format_args!("  and {more} more; --json lists them"));
+        say(format_args!(
+            "  and {more} more; --json lists the first {TOLD} rows"
+        ));
     }
     match (report.switched, report.rebuilt.is_right()) {
         (true, _) => say(format_args!(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use domain::values::OrderId;
 use indicatif::ProgressBar;
 use projectors::verify::log::Finds;
-use projectors::verify::{Find, LogsVerified, Verified, Which};
+use projectors::verify::{Find, LogsVerified, TOLD, Verified, Which};
 use serde_json::Value;
 
 use super::explain::order_id;
@@ -59,7 +59,7 @@ pub async fn run(context: Context, args: Verify) -> anyhow::Result<ExitCode> {
     };
     let pipeline = Pipeline::open(&context).await?;
     pipeline.keep_views(&views);
-    let (mut wrong, mut reports) = (false, vec![]);
+    let (mut wrong, mut reports, asked) = (false, vec![], views.len());
     if args.watch {
         let watches = views
             .into_iter()
@@ -77,11 +77,14 @@ pub async fn run(context: Context, args: Verify) -> anyhow::Result<ExitCode> {
                     }
                     reports.push(serde_json::to_value(&verified)?);
                 }
-                None => wrong = true,
+                None => {
+                    wrong = true;
+                    break;
+                }
             }
         }
     }
-    if logs {
+    if logs && reports.len() == asked {
         match self::logs(&context, &pipeline).await? {
             Some(verified) => {
                 wrong |= !verified.is_right();
@@ -139,7 +142,7 @@ async fn one(
     match ended {
         Ok(verified) => Ok(Some(verified)),
         // That is how watching ends.
-        Err(e) if args.watch && e.code == "stopped" => Ok(Some(Verified::default())),
+        Err(e) if args.watch && e.code == "stopped" => Ok(told.nothing().then(Verified::default)),
         Err(e) => {
             complain(&e);
             Ok(None)
@@ -210,9 +213,15 @@ fn say_finds(finds: &Finds) {
 struct Told {
     pass: u64,
     finds: usize,
+    /// In all passes.
+    all: usize,
 }
 
 impl Told {
+    fn nothing(&self) -> bool {
+        self.all == 0
+    }
+
     fn tell(&mut self, context: &Context, at: &Verified, bar: &ProgressBar) {
         if at.passes != self.pass {
             (self.pass, self.finds) = (at.passes, 0);
@@ -223,7 +232,9 @@ impl Told {
                 false => tell(&at.view, found),
             });
         }
-        self.finds = at.outcome.finds.len();
+        let finds = at.outcome.finds.len();
+        self.all += finds.saturating_sub(self.finds);
+        self.finds = finds;
     }
 }
 
@@ -254,7 +265,15 @@ fn show(verified: &Verified) {
     }
     let more = of.wrong().saturating_sub(of.finds.len().min(SHOWN) as u64);
     if more > 0 {
-        say(format_args!("  and {more} more; --json lists them"));
+        say(format_args!(
+            "  and {more} more; --json lists the first {TOLD}, and --repair mends no more at once"
+        ));
+    }
+    if verified.revision != verified.todays {
+        say(format_args!(
+            "  it was folded by revision {}, and today's is {}: that is what differs, or else",
+            verified.revision, verified.todays
+        ));
     }
     for fact in verified.unreadable.iter().take(SHOWN) {
         say(format_args!(

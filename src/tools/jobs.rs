@@ -144,7 +144,8 @@ impl Jobs {
     fn start(&self, about: &About, work: Work) -> Result<u64, ToolError> {
         let mut jobs = locked(&self.all);
         jobs.retain(|_, job| locked(&job.looked_at).elapsed() < FORGOTTEN);
-        if jobs.len() >= JOBS {
+        let running = jobs.values().filter(|job| locked(&job.ended).is_none());
+        if running.count() >= JOBS {
             let message = format!("{JOBS} rebuilds and verifications run already");
             return Err(ToolError::new("too-many-jobs", message));
         }
@@ -303,7 +304,9 @@ impl From<RebuildError> for ToolError {
             RebuildError::Log(_) | RebuildError::View(_) | RebuildError::Bus(_) => {
                 "store-unavailable"
             }
-            RebuildError::Unreadable { .. } => "unreadable-facts",
+            RebuildError::Unreadable(_) => "unreadable-facts",
+            RebuildError::Newer { .. } => "newer-revision",
+            RebuildError::Behind { .. } => "behind",
         };
         Self::new(code, e.to_string())
     }

@@ -42,8 +42,7 @@ pub struct RebuildAt {
 impl ViewAt {
     /// Whether it was folded by another `project` than today's.
     pub fn is_outdated(&self) -> bool {
-        self.revision
-            .is_some_and(|revision| revision != self.todays)
+        self.revision.is_some_and(|revision| revision < self.todays)
     }
 }
 

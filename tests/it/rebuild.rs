@@ -2,6 +2,7 @@
 
 mod claims;
 mod damage;
+mod deleted;
 mod killed;
 mod live;
 mod revision;

@@ -18,7 +18,7 @@ use super::throttle::Throttle;
 use super::{Progress, Rebuild, RebuildError, Stage};
 use crate::fold::Fold;
 use crate::orders::{OfOrder, Orders};
-use crate::verify::{CHUNK, Side};
+use crate::verify::{CHUNK, Side, left};
 
 /// Orders whose rows are written at once: bursts are what readers of the store notice.
 const AT_ONCE: usize = 50;
@@ -38,12 +38,19 @@ impl Rebuild {
         while let Err(e) = self.prepare(claim).await {
             patience.after(e).await?;
         }
-        let mut throttle = Throttle::start(self).await?;
-        let of_facts = facts_in(&self.views.logs).await?;
+        let (mut throttle, of_facts) = loop {
+            let started = async {
+                let of_facts = facts_in(&self.views.logs).await?;
+                Ok((Throttle::start(self).await?, of_facts))
+            };
+            match started.await {
+                Ok(started) => break started,
+                Err(e) => patience.after(e).await?,
+            }
+        };
         told.send_modify(|progress| {
             progress.stage = Stage::Building;
             progress.of_facts = of_facts;
-            (progress.orders, progress.facts) = (claim.begun.orders, claim.begun.facts);
         });
         while let Err(e) = self.read_and_write(claim, &mut throttle, told).await {
             patience.after(e).await?;
@@ -58,13 +65,20 @@ impl Rebuild {
         let schema = self.view.schema();
         let table = claim.generation.table(schema);
         self.views.store.make(schema, &table).await?;
-        // Where rows are written already, the offsets are those from before they were.
-        if claim.after().is_none() {
-            let ends = self.views.bus.ends(&Service::ALL).await?;
-            let group = claim.generation.group(schema);
-            self.views.bus.begin_at(&group, &ends).await?;
+        let (bus, group) = (&self.views.bus, claim.generation.group(schema));
+        let ends = bus.ends(&Service::ALL).await?;
+        if claim.after().is_some() {
+            // Where rows are written already, the offsets are those from before they were; unless
+            // brokers have forgotten them, as they do with those of a group that nobody is in.
+            let kept = bus.offsets(&group, &Service::ALL).await?;
+            let forgotten = kept.iter().all(|(_, offset)| *offset == 0);
+            if !forgotten || left(&ends, &kept) == 0 {
+                return Ok(());
+            }
+            claim.begins_anew();
         }
-        Ok(())
+        claim.is_ours().await?;
+        Ok(bus.begin_at(&group, &ends).await?)
     }
 
     /// From behind what is written; what was read ahead is lost with an error.
@@ -158,14 +172,14 @@ impl Rebuild {
         built: &Progress,
         told: &watch::Sender<Progress>,
     ) -> Result<Report, RebuildError> {
-        let schema = self.view.schema();
         let live = self.views.live(self.view).await?;
         let mut sides =
-            [&live, &claim.generation].map(|of| Side::of(&self.views, self.view, of.table(schema)));
+            [&live, &claim.generation].map(|of| Side::of(&self.views, self.view, of, self.settle));
         told.send_modify(|progress| {
             progress.stage = Stage::Comparing;
             (progress.orders, progress.facts) = (0, 0);
         });
+        let mut throttle = Throttle::start(self).await?;
         let mut orders = Orders::behind(&self.views.logs, None);
         loop {
             let chunk = orders.some(CHUNK).await?;
@@ -175,13 +189,16 @@ impl Rebuild {
             for side in &mut sides {
                 side.look(&chunk).await?;
             }
+            let facts = chunk.iter().map(OfOrder::len).sum::<usize>();
             told.send_modify(|progress| {
                 progress.orders += chunk.len() as u64;
-                progress.facts += chunk.iter().map(OfOrder::len).sum::<usize>() as u64;
+                progress.facts += facts as u64;
+                progress.pressure = throttle.pressure();
             });
+            throttle.spend(facts).await;
         }
         for side in &mut sides {
-            side.settle(self.settle).await?;
+            side.settle().await?;
             side.look_for_extra().await?;
         }
         let [before, after] = sides.map(Side::outcome);
@@ -199,12 +216,7 @@ pub(super) async fn pass(
     let goal = bus.offsets(other, &Service::ALL).await?;
     loop {
         let at = bus.offsets(group, &Service::ALL).await?;
-        let left = goal.iter().map(|(partition, goal)| {
-            let mut there = at.iter().filter(|(of, _)| of == partition);
-            let there = there.next().map_or(0, |(_, offset)| *offset);
-            u64::try_from(goal - there).unwrap_or(0)
-        });
-        let left = left.sum::<u64>();
+        let left = left(&goal, &at);
         told(left);
         if left == 0 {
             return Ok(());
@@ -237,13 +249,9 @@ fn rows_of(view: &dyn View, orders: &[OfOrder]) -> Vec<RowPatch> {
 /// A row that lacks a fact is not what the logs say.
 fn refuse_unreadable(orders: &[OfOrder]) -> Result<(), RebuildError> {
     let mut unreadable = orders.iter().flat_map(|order| &order.unreadable);
-    let count = unreadable.clone().count();
     match unreadable.next() {
         None => Ok(()),
-        Some((fact, e)) => Err(RebuildError::Unreadable {
-            count,
-            first: format!("{fact} ({e})"),
-        }),
+        Some((fact, e)) => Err(RebuildError::Unreadable(format!("{fact} ({e})"))),
     }
 }
 

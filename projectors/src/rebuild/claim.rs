@@ -20,9 +20,9 @@ use crate::Views;
 /// Between two signs of life, which also keep how far it is.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks for a sign of life of somebody else.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long who gives no sign of life is waited for, by the clock of who waits: ten signs.
-const LASTS: Duration = Duration::from_secs(10);
+pub const LASTS: Duration = Duration::from_secs(10);
 
 /// A rebuild that is ours.
 pub struct Claim {
@@ -53,6 +53,14 @@ impl Claim {
         let revision = view.schema().revision;
         let taken = |all: &mut Generations| {
             let now = clock::now();
+            let newer = all.all.iter().filter(|of| of.revision > revision);
+            if let Some(found) = newer.map(|of| of.revision).max() {
+                return Err(RebuildError::Newer {
+                    view: view.schema().name,
+                    found,
+                    todays: revision,
+                });
+            }
             if let Some(rebuild) = &all.rebuild {
                 others.are_gone(view, rebuild)?;
                 let (number, cancelled) = (rebuild.generation, rebuild.cancelled);
@@ -145,11 +153,50 @@ impl Claim {
 
     /// Says what the generation is there for from now on.
     pub async fn set(&self, state: State) -> Result<(), RebuildError> {
-        self.change_all(|all, _| {
-            all.set(self.generation.number, state, clock::now());
+        self.change_all(|all, now| {
+            all.set(self.generation.number, state, now);
+            if let Some(rebuild) = &mut all.rebuild {
+                self.note(rebuild);
+            }
             Ok(())
         })
         .await
+    }
+
+    /// Fails where the rebuild is not ours any more.
+    pub async fn is_ours(&self) -> Result<(), RebuildError> {
+        self.change_all(|_, _| Ok(())).await
+    }
+
+    /// Forgets what is written.
+    pub fn begins_anew(&self) {
+        *self.after.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        for count in [&self.orders, &self.facts, &self.rows] {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the last change of the rebuild, until it is known whether it was made: one that got no
+    /// answer may have been. `done` says what the generation is there for then.
+    pub async fn end(
+        &self,
+        done: State,
+        change: impl Fn(&mut Generations, Timestamp) -> Result<(), RebuildError>,
+    ) -> Result<(), RebuildError> {
+        let until = Instant::now() + LASTS;
+        loop {
+            let e = match self.change_all(&change).await {
+                Ok(()) => return Ok(()),
+                Err(e) => e,
+            };
+            if self.state().await.is_ok_and(|state| state == Some(done)) {
+                return Ok(());
+            }
+            if !e.is_transient() || Instant::now() >= until {
+                return Err(e);
+            }
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Changes how the generations stand, as long as the rebuild is ours.
@@ -185,7 +232,7 @@ impl Claim {
 
     /// Ends the rebuild without a switch: its table is dropped.
     pub async fn give_up(&self) -> Result<(), RebuildError> {
-        self.change_all(|all, now| {
+        self.end(State::Dropped, |all, now| {
             all.set(self.generation.number, State::Dropped, now);
             all.rebuild = None;
             Ok(())
@@ -290,31 +337,4 @@ fn resume(
     rebuild.holder = Some(holder.to_owned());
     rebuild.beat += 1;
     Some((generation, rebuild.clone()))
-}
-
-/// Asks the rebuild of a view to end, and ends it where nobody is at it. True where there was one.
-///
-/// # Errors
-/// [`ViewError`]
-pub async fn cancel(views: &Views, view: &'static dyn View) -> Result<bool, ViewError> {
-    let asked = views.change(view, |all: &mut Generations| {
-        Ok::<_, ViewError>(all.rebuild.as_mut().map(|rebuild| rebuild.cancelled = true))
-    });
-    if asked.await?.is_none() {
-        return Ok(false);
-    }
-    let others = Others::watch(views, view).await?;
-    let ended = views.change(view, |all: &mut Generations| {
-        let Some(rebuild) = &all.rebuild else {
-            return Ok::<_, ViewError>(());
-        };
-        if others.are_gone(view, rebuild).is_ok() {
-            let number = rebuild.generation;
-            all.set(number, State::Dropped, clock::now());
-            all.rebuild = None;
-        }
-        Ok(())
-    });
-    ended.await?;
-    Ok(true)
 }

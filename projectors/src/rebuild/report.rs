@@ -142,6 +142,7 @@ fn of_one(find: &Find, other: Option<&Find>, swapped: bool) -> Vec<Difference> {
     match find.kind {
         Kind::Missing => vec![of(None, Json::Null, "a row".into())],
         Kind::Extra => vec![of(None, "a row".into(), Json::Null)],
+        Kind::Unreadable => vec![of(None, "what cannot be read".into(), "a row".into())],
         Kind::Different | Kind::Behind | Kind::Frozen => {
             let cells = find.cells.iter();
             let cells = cells.map(|cell: &CellFind| {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Rebuild, RebuildError};
+use crate::orders::Orders;
 
 /// Reads of a store that are held against each other.
 const WINDOW: usize = 100;
@@ -27,10 +28,14 @@ const WINDOW: usize = 100;
 const ENOUGH: usize = 50;
 /// Between two reads of each store: a window is two seconds.
 const PROBE_EVERY: Duration = Duration::from_millis(20);
+/// How long the first measuring may take, where a store hardly answers.
+const MEASURED_WITHIN: Duration = Duration::from_secs(10);
 /// How much slower than at the beginning the stores may get.
 const FACTOR: f64 = 2.0;
 /// Below this nobody notices.
 const UNNOTICED: Duration = Duration::from_millis(5);
+/// What a read that failed counts as, at least.
+const FAILED: Duration = Duration::from_secs(1);
 /// Between two decisions.
 const DECIDE_EVERY: Duration = Duration::from_millis(250);
 /// Facts a second at the beginning, and at least.
@@ -60,6 +65,8 @@ pub struct Throttle {
     pressure: Option<Pressure>,
     begun: Instant,
     spent: usize,
+    /// Since the last decision.
+    spent_lately: usize,
 }
 
 impl Throttle {
@@ -82,12 +89,14 @@ impl Throttle {
             pressure: None,
             begun: Instant::now(),
             spent: 0,
+            spent_lately: 0,
         })
     }
 
     /// Waits until so many facts more may be read.
     pub async fn spend(&mut self, facts: usize) {
         self.spent += facts;
+        self.spent_lately += facts;
         if self.decided.elapsed() >= DECIDE_EVERY {
             self.decide();
         }
@@ -98,19 +107,16 @@ impl Throttle {
     }
 
     fn decide(&mut self) {
-        self.decided = Instant::now();
+        let achieved = self.spent_lately as f64 / self.decided.elapsed().as_secs_f64().max(0.001);
+        (self.decided, self.spent_lately) = (Instant::now(), 0);
         let (Some(probe), Some(rate)) = (&self.probe, self.rate) else {
             return;
         };
         let Some(pressure) = probe.pressure() else {
             return;
         };
+        self.rate = Some(next_rate(rate, achieved, pressure.is_some()).min(self.most));
         self.pressure = pressure;
-        let wanted = match self.pressure {
-            Some(_) => rate / 2.0,
-            None => rate * 1.1,
-        };
-        self.rate = Some(wanted.max(LEAST_RATE).min(self.most));
     }
 
     /// Facts a second, so far.
@@ -122,6 +128,18 @@ impl Throttle {
     pub fn pressure(&self) -> Option<Pressure> {
         self.pressure.clone()
     }
+}
+
+/// Half the rate under pressure, and a tenth more without; never far above what is achieved, so that the
+/// next half is felt at once.
+fn next_rate(rate: f64, achieved: f64, pressed: bool) -> f64 {
+    let next = match pressed {
+        true => rate.min(achieved) / 2.0,
+        false => (rate * 1.1)
+            .min(achieved.max(LEAST_RATE) * 1.5)
+            .max(rate.min(achieved)),
+    };
+    next.max(LEAST_RATE)
 }
 
 /// Reads that tell how busy the stores are. They end with it.
@@ -172,8 +190,12 @@ impl Probe {
             measured: measured.clone(),
             tasks: Tasks::new(),
         };
+        let begun = Instant::now();
         for _ in 0..WINDOW {
             reads.once(&measured).await;
+            if begun.elapsed() > MEASURED_WITHIN {
+                break;
+            }
         }
         for store in &mut *lock(&measured) {
             store.before = store.slowest();
@@ -228,12 +250,25 @@ struct Reads {
     views: Arc<dyn ViewStore>,
     view: &'static dyn View,
     table: Table,
+    /// One that is there, where there is any.
+    order: OrderId,
+}
+
+/// A read that failed at once, for somebody refused it, has taken as long as one that is slow.
+fn took(begun: Instant, failed: bool) -> Duration {
+    match failed {
+        true => begun.elapsed().max(FAILED),
+        false => begun.elapsed(),
+    }
 }
 
 impl Reads {
     async fn of(rebuild: &Rebuild) -> Result<Self, RebuildError> {
         let Rebuild { views, view, .. } = rebuild;
+        let mut orders = Orders::behind(&views.logs, None);
+        let first = orders.next().await?.and_then(|order| order.id.parse().ok());
         Ok(Self {
+            order: first.unwrap_or(OrderId(ids::unique())),
             logs: views.logs.clone(),
             views: views.store.clone(),
             view: *view,
@@ -247,10 +282,9 @@ impl Reads {
         logs.chain(std::iter::once("view store".to_owned()))
     }
 
-    /// Where a read fails, nothing is measured: what is away makes the rebuild wait by itself.
+    /// A read that fails has taken the time until then, which is long where a store is overwhelmed.
     async fn once(&self, measured: &Mutex<Vec<Measured>>) {
-        // An order that nobody has: the way to a row is the same, and no cache knows it.
-        let order = OrderId(ids::unique());
+        let order = self.order;
         for (at, log) in self.logs.iter().enumerate() {
             let category = match log.service() {
                 domain::Service::Order => Category::Order,
@@ -260,8 +294,8 @@ impl Reads {
             };
             let begun = Instant::now();
             let read = log.read_last(&StreamId::of(category, order)).await;
-            if let (Ok(_), Some(of)) = (read, lock(measured).get_mut(at)) {
-                of.add(begun.elapsed());
+            if let Some(of) = lock(measured).get_mut(at) {
+                of.add(took(begun, read.is_err()));
             }
         }
         let key = self
@@ -273,8 +307,8 @@ impl Reads {
         let key: Vec<_> = key.collect();
         let begun = Instant::now();
         let read = self.views.get(self.view.schema(), &self.table, &key).await;
-        if let (Ok(_), Some(of)) = (read, lock(measured).last_mut()) {
-            of.add(begun.elapsed());
+        if let Some(of) = lock(measured).last_mut() {
+            of.add(took(begun, read.is_err()));
         }
     }
 }
@@ -286,5 +320,34 @@ fn some(kind: Kind, order: OrderId) -> Value {
         Kind::Text | Kind::Items => Value::Text(order.to_string()),
         Kind::Int => Value::Int(0),
         Kind::Time => Value::Time(domain::values::Timestamp::from_micros(0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_long_it_was_quiet_the_first_pressure_is_felt() {
+        let mut rate = FIRST_RATE;
+        for _ in 0..10_000 {
+            rate = next_rate(rate, 40_000.0, false);
+        }
+        assert!((40_000.0..=60_000.0).contains(&rate), "{rate}");
+        let pressed = next_rate(rate, 40_000.0, true);
+        assert!(pressed <= 20_000.0, "{pressed}");
+    }
+
+    #[test]
+    fn under_pressure_it_comes_to_the_least_and_without_it_grows_again() {
+        let mut rate = FIRST_RATE;
+        for _ in 0..20 {
+            rate = next_rate(rate, rate, true);
+        }
+        assert!((rate - LEAST_RATE).abs() < 1.0, "{rate}");
+        for _ in 0..100 {
+            rate = next_rate(rate, rate.min(30_000.0), false);
+        }
+        assert!(rate > 25_000.0, "{rate}");
     }
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     /// It is written over by something that no projection can have written: a cell with the time of a
     /// clock, or a deletion. Only a rebuild mends it.
     Frozen,
+    /// It holds something that is no row of the view. Only a rebuild mends it.
+    Unreadable,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Missing => "missing",
             Self::Extra => "extra",
             Self::Frozen => "frozen",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -51,6 +54,9 @@ pub struct Find {
     pub kind: Kind,
     /// What differs.
     pub cells: Vec<CellFind>,
+    /// Why it cannot be read, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// It was put right.
     pub repaired: bool,
     /// The key, for who repairs it.
@@ -94,6 +100,7 @@ impl Find {
             row: columns.join(" "),
             kind,
             cells: vec![],
+            reason: None,
             repaired: false,
             key: key.to_vec(),
         }

@@ -42,6 +42,9 @@ pub async fn repair(
     find: &Find,
 ) -> Result<Option<Vec<CellFind>>, VerifyError> {
     let (schema, store) = (view.schema(), &views.store);
+    if find.kind == Kind::Unreadable {
+        return Ok(None);
+    }
     let mut left = vec![];
     // Once more at the end, only to look.
     for number in TRIED.into_iter().map(Some).chain([None]) {
@@ -81,6 +84,9 @@ async fn of_logs(
         return Ok(None);
     };
     let facts = facts_of(&views.logs, order).await?;
+    if !facts.unreadable.is_empty() {
+        return Ok(None);
+    }
     let mut rows = Expected::of(view, &facts).into_iter();
     Ok(rows.find(|row| row.key == key))
 }

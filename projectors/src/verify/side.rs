@@ -6,14 +6,15 @@ use std::time::Duration;
 use domain::View;
 use domain::values::OrderId;
 use domain::view::Value;
-use infra::view_store::{ScanCursor, Scanned, Table, ViewError};
+use infra::view_store::{Generation, ScanCursor, Scanned, Table, ViewError};
 use tokio::time::{Instant, sleep};
 
 use super::buckets::Buckets;
+use super::feed::Feed;
 use super::find::Find;
 use super::{Kind, Outcome, TOLD, VerifyError, expected};
 use crate::Views;
-use crate::compare::{self, Expected, Standing};
+use crate::compare::{self, Expected, Found, Standing};
 use crate::fold::sort_key;
 use crate::orders::{OfOrder, facts_of};
 
@@ -27,6 +28,9 @@ pub struct Side {
     views: Views,
     view: &'static dyn View,
     table: Table,
+    /// What feeds it.
+    group: String,
+    within: Duration,
     outcome: Outcome,
     /// Rows that were not as the logs had them, with the orders that they are of.
     unsettled: Vec<(Arc<str>, Expected)>,
@@ -35,12 +39,19 @@ pub struct Side {
 }
 
 impl Side {
-    /// A table of a view, of which nothing is known.
-    pub fn of(views: &Views, view: &'static dyn View, table: Table) -> Self {
+    /// A generation of a view, of which nothing is known. A row may be late for `within`.
+    pub fn of(
+        views: &Views,
+        view: &'static dyn View,
+        generation: &Generation,
+        within: Duration,
+    ) -> Self {
         Self {
             views: views.clone(),
             view,
-            table,
+            table: generation.table(view.schema()),
+            group: generation.group(view.schema()),
+            within,
             outcome: Outcome::default(),
             unsettled: vec![],
             present: Buckets::default(),
@@ -63,19 +74,22 @@ impl Side {
         let (ids, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let found = compare::read(&self.views.store, self.view, &self.table, &rows).await?;
         for ((id, row), found) in ids.into_iter().zip(rows).zip(found) {
-            if found.is_some() {
+            if found != Found::Nothing {
                 self.outcome.read += 1;
                 self.present.add(&row.key);
             }
-            match row.standing(self.view, found.as_ref()) {
+            match row.standing(self.view, &found) {
                 Standing::Equal => self.outcome.equal += 1,
-                Standing::Behind | Standing::Missing | Standing::Different => {
+                Standing::Behind
+                | Standing::Missing
+                | Standing::Different
+                | Standing::Unreadable => {
                     self.unsettled.push((id, row));
                 }
             }
         }
         if self.unsettled.len() > UNSETTLED {
-            self.settle(super::SETTLE).await?;
+            self.settle().await?;
         }
         Ok(())
     }
@@ -94,21 +108,22 @@ impl Side {
             _ => vec![],
         };
         for key in keys {
-            let found = self.views.store.get(schema, &self.table, &key).await?;
-            if found.is_some() && !self.is_written(&key).await? {
+            let found = self.views.store.get(schema, &self.table, &key).await;
+            if Found::of(found)? != Found::Nothing && !self.is_written(&key).await? {
                 self.tell(Find::of(self.view, &key, Kind::Extra));
             }
         }
         Ok(())
     }
 
-    /// Looks again at what was not as the logs had it, until it is or `within` is over. What is wrong
-    /// and not late is known at once.
-    pub async fn settle(&mut self, within: Duration) -> Result<(), VerifyError> {
-        let until = Instant::now() + within;
+    /// Looks again at what was not as the logs had it, until it is; or until the table has all that
+    /// there was when this began, or the time is over: then it stays so.
+    pub async fn settle(&mut self) -> Result<(), VerifyError> {
+        let until = Instant::now() + self.within;
         let mut unsettled = std::mem::take(&mut self.unsettled);
+        let mut feed = Feed::of(self.views.clone(), self.group.clone());
         while !unsettled.is_empty() {
-            let is_over = Instant::now() >= until;
+            let is_over = feed.is_past().await || Instant::now() >= until;
             let mut late = vec![];
             for (id, row) in unsettled {
                 if let Some(row) = self.settle_one(&id, row, is_over).await? {
@@ -132,16 +147,19 @@ impl Side {
     ) -> Result<Option<Expected>, VerifyError> {
         let schema = self.view.schema();
         // The row before the logs, so that it cannot be ahead of them.
-        let found = self.views.store.get(schema, &self.table, &row.key).await?;
-        let now = self.of_logs(id, &row).await?;
-        let standing = now.standing(self.view, found.as_ref());
-        let kind = match (&standing, &found) {
+        let read = self.views.store.get(schema, &self.table, &row.key).await;
+        let found = Found::of(read)?;
+        let Some(now) = self.of_logs(id, &row).await? else {
+            return Ok(None);
+        };
+        let kind = match (now.standing(self.view, &found), &found) {
             (Standing::Equal, _) => None,
-            (Standing::Behind, Some(found)) if row.is_seen_by(self.view, found) => None,
+            (Standing::Behind, Found::Row(cells)) if row.is_seen_by(self.view, cells) => None,
             (Standing::Behind | Standing::Missing, _) if !is_over => return Ok(Some(row)),
             (Standing::Behind, _) => Some(Kind::Behind),
             (Standing::Missing, _) => Some(Kind::Missing),
             (Standing::Different, _) => Some(Kind::Different),
+            (Standing::Unreadable, _) => Some(Kind::Unreadable),
         };
         let Some(kind) = kind else {
             self.outcome.equal += 1;
@@ -149,27 +167,35 @@ impl Side {
             return Ok(None);
         };
         let mut find = Find::of(self.view, &row.key, kind);
-        if let Some(found) = &found {
-            let wanted = match kind {
-                Kind::Different => now.as_seen_by(self.view, found),
-                Kind::Behind | Kind::Missing | Kind::Extra | Kind::Frozen => now.cells(self.view),
-            };
-            find = find.with_cells(self.view, found, &wanted);
-            self.find_frozen(&mut find, &now).await?;
+        match &found {
+            Found::Nothing => {}
+            Found::Unreadable(why) => find.reason = Some(why.clone()),
+            Found::Row(cells) => {
+                let wanted = if kind == Kind::Different {
+                    now.as_seen_by(self.view, cells)
+                } else {
+                    now.cells(self.view)
+                };
+                find = find.with_cells(self.view, cells, &wanted);
+                self.find_frozen(&mut find, &now).await?;
+            }
         }
         self.tell(find);
         Ok(None)
     }
 
-    /// What the logs say of a row now.
-    async fn of_logs(&self, id: &str, row: &Expected) -> Result<Expected, VerifyError> {
+    /// What the logs say of a row now; `None` where a fact of its order cannot be read.
+    async fn of_logs(&self, id: &str, row: &Expected) -> Result<Option<Expected>, VerifyError> {
         let Ok(order) = id.parse() else {
-            return Ok(row.clone());
+            return Ok(Some(row.clone()));
         };
         let facts = facts_of(&self.views.logs, order).await?;
+        if !facts.unreadable.is_empty() {
+            return Ok(None);
+        }
         let rows = Expected::of(self.view, &facts).into_iter();
         let mut same = rows.filter(|of| sort_key(&of.key) == sort_key(&row.key));
-        Ok(same.next().unwrap_or_else(|| row.clone()))
+        Ok(Some(same.next().unwrap_or_else(|| row.clone())))
     }
 
     /// Marks the cells that carry stamps which no fact of theirs has yet.
@@ -243,12 +269,13 @@ impl Side {
         };
         let facts = facts_of(&self.views.logs, order).await?;
         let rows = Expected::of(self.view, &facts);
-        Ok(rows.iter().any(|row| row.key == key))
+        // Nobody knows what a fact writes that cannot be read.
+        Ok(!facts.unreadable.is_empty() || rows.iter().any(|row| row.key == key))
     }
 
     fn tell(&mut self, find: Find) {
         let count = match find.kind {
-            Kind::Different | Kind::Frozen => &mut self.outcome.different,
+            Kind::Different | Kind::Frozen | Kind::Unreadable => &mut self.outcome.different,
             Kind::Behind => &mut self.outcome.behind,
             Kind::Missing => &mut self.outcome.missing,
             Kind::Extra => &mut self.outcome.extra,

@@ -1,13 +1,15 @@
+use std::time::Duration;
+
 use domain::View;
 use domain::view::order_view::OrderView;
-use infra::view_store::State;
-use projectors::rebuild::{Progress, Rebuild, RebuildError, Stage, cancel};
+use infra::view_store::{State, Table};
+use projectors::rebuild::{Cancelled, Progress, Rebuild, RebuildError, Stage, cancel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{rebuild_of, rebuilt, some_orders};
-use crate::support::{Pipeline, eventually};
+use crate::support::{Pipeline, eventually, eventually_within};
 
 /// A rebuild that takes its time.
 struct Slow {
@@ -42,6 +44,8 @@ impl Slow {
     }
 }
 
+/// Until a table is removed that nobody reads: half a minute, and a look of the supervisor.
+const REMOVED_WITHIN: Duration = Duration::from_secs(60);
 /// More orders than are written at a time.
 const ORDERS: usize = 250;
 
@@ -103,10 +107,10 @@ pub async fn a_rebuild_that_was_cut_off_goes_on_where_it_was(pipeline: Pipeline)
 pub async fn a_cancelled_rebuild_leaves_nothing_behind(pipeline: Pipeline) {
     some_orders(&pipeline, ORDERS).await;
     let views = pipeline.views();
-    assert!(!cancel(views, &OrderView).await.unwrap());
+    assert_eq!(cancel(views, &OrderView).await.unwrap(), Cancelled::Nothing);
     let mut first = Slow::begin(&pipeline, "the first");
     first.has_begun().await;
-    assert!(cancel(views, &OrderView).await.unwrap());
+    assert_eq!(cancel(views, &OrderView).await.unwrap(), Cancelled::Ended);
     let cancelled = first.running.await.unwrap().unwrap_err();
     assert!(
         matches!(cancelled, RebuildError::Cancelled("order_view")),
@@ -120,11 +124,19 @@ pub async fn a_cancelled_rebuild_leaves_nothing_behind(pipeline: Pipeline) {
     let mut second = Slow::begin(&pipeline, "the second");
     second.has_begun().await;
     second.running.abort();
-    assert!(cancel(views, &OrderView).await.unwrap());
+    assert_eq!(cancel(views, &OrderView).await.unwrap(), Cancelled::Ended);
     let generations = views.generations(&OrderView).await.unwrap();
     assert_eq!(generations.rebuild, None);
     // The tables go once nobody can be reading them.
-    let live = views.live(&OrderView).await.unwrap();
-    assert_eq!(live.table(OrderView.schema()).name, "order_view");
+    let tables = || async { views.generations(&OrderView).await.unwrap().all.len() };
+    eventually_within(REMOVED_WITHIN, tables, |tables| *tables == 1).await;
+    let schema = OrderView.schema();
+    for number in [2, 3] {
+        let table = Table {
+            name: format!("order_view_g{number}"),
+        };
+        let read = views.store.scan(schema, &table, None).await;
+        assert!(read.is_err(), "{table:?} is there");
+    }
     pipeline.finish().await;
 }

@@ -123,7 +123,7 @@ async fn a_rebuild_that_is_killed_again_and_again_ends_right_on_servers() {
     let adapters = Adapters::open(&place.config()).unwrap();
     let views = adapters.kept_views();
     let reader = Reader::of(client, orders.clone());
-    let report = until_it_may_end(|| place.tool(), views).await;
+    let report = until_it_may_end(|| place.waybill(&[]), views).await;
     expect(&report);
     reader.end().await;
     let all: HashSet<_> = orders.into_iter().collect();

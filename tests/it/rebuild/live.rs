@@ -9,20 +9,20 @@ use projectors::rebuild::undo;
 use tokio::task::JoinSet;
 
 use super::{rebuild_of, rebuilt, rows_of, some_orders, verified};
-use crate::support::Pipeline;
+use crate::support::{Client, Pipeline};
 
 /// Customers who place one order after the other and look at each, until they are told to stop.
-struct Customers {
+pub struct Customers {
     stop: Arc<AtomicBool>,
     customers: JoinSet<Vec<String>>,
 }
 
 impl Customers {
-    fn come(pipeline: &Pipeline, customers: usize) -> Self {
+    pub fn come(client: &Client, customers: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut come = JoinSet::new();
         for _ in 0..customers {
-            let (client, stop) = ((**pipeline).clone(), stop.clone());
+            let (client, stop) = (client.clone(), stop.clone());
             come.spawn(async move {
                 let mut placed = vec![];
                 while !stop.load(Ordering::Relaxed) {
@@ -38,7 +38,7 @@ impl Customers {
         }
     }
 
-    async fn leave(self) -> Vec<String> {
+    pub async fn leave(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.customers.join_all().await.concat()
     }

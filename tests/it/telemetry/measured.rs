@@ -127,7 +127,16 @@ async fn orders_that_end_in_every_way_are_counted_as_what_they_were() {
     let met = assert_all_are_listed(&metrics);
     let not_met = METRICS.iter().filter(|of| !met.contains(of.name));
     for metric in not_met.map(|of| of.name) {
-        let elsewhere = ["relay", "cache", "spans", "parked", "redrives", "looks"];
+        let elsewhere = [
+            "relay",
+            "cache",
+            "spans",
+            "parked",
+            "redrives",
+            "looks",
+            "verified",
+            "differences",
+        ];
         assert!(elsewhere.iter().any(|of| metric.contains(of)), "{metric}");
     }
     // One process, one list, wherever it is asked for; but for the requests in between.
