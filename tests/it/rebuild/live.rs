@@ -1,12 +1,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use domain::view;
 use domain::view::order_view::OrderView;
 use infra::view_store::State;
 use projectors::rebuild::undo;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::{rebuild_of, rebuilt, rows_of, some_orders, verified};
 use crate::support::{Client, Pipeline};
@@ -18,7 +20,8 @@ pub struct Customers {
 }
 
 impl Customers {
-    pub fn come(client: &Client, customers: usize) -> Self {
+    /// Each with a pause between two orders.
+    pub fn come(client: &Client, customers: usize, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut come = JoinSet::new();
         for _ in 0..customers {
@@ -28,6 +31,7 @@ impl Customers {
                 while !stop.load(Ordering::Relaxed) {
                     // Reads it after its token, and sees it.
                     placed.push(client.place("sku-1", 1, 1901).await);
+                    sleep(pause).await;
                 }
                 placed
             });
@@ -49,7 +53,7 @@ pub async fn orders_are_shown_at_every_moment_of_a_rebuild_a_switch_and_an_undo(
 ) {
     let views = pipeline.views();
     let mut orders = some_orders(&pipeline, 60).await;
-    let customers = Customers::come(&pipeline, 3);
+    let customers = Customers::come(&pipeline, 3, Duration::ZERO);
     for generation in 2..=4 {
         let report = rebuilt(views, &OrderView).await.unwrap();
         assert!(report.switched && report.is_right(), "{report:#?}");

