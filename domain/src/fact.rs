@@ -66,6 +66,14 @@ impl Category {
         Self::Delivery,
     ];
 
+    /// Those of which an order has a stream each; stock has one a SKU.
+    pub const OF_ORDERS: [Self; 4] = [
+        Self::Order,
+        Self::Reservation,
+        Self::Payment,
+        Self::Delivery,
+    ];
+
     /// The name, in lower case.
     pub const fn name(self) -> &'static str {
         match self {

@@ -54,6 +54,17 @@ pub struct StampedCell {
     pub stamp: i64,
 }
 
+/// The cells of a row, by column. A column of a later revision than this program knows is left out.
+pub fn cells_of(schema: &Schema, stamped: impl IntoIterator<Item = StampedCell>) -> Cells {
+    let mut cells: Cells = vec![None; schema.columns.len()];
+    for cell in stamped {
+        if let Some(place) = cells.get_mut(cell.column) {
+            *place = Some(cell.value);
+        }
+    }
+    cells
+}
+
 /// Which rows of a partition to read.
 #[derive(Debug, Clone, Copy)]
 pub struct Slice<'a> {

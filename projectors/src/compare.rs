@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::view::{Cells, Column, Fold, ORDER_ID, Patch, Value, Versions, Writer};
+use domain::view::{Cells, Column, ORDER_ID, Patch, Value, Versions, Writer};
 use domain::{Category, Sequence, View};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use infra::event_store::{EventStore, StoreError};
 use infra::view_store::{
-    MAX_ROWS, RowPatch, STAMPS_PER_SEQUENCE, Slice, Table, ViewError, ViewStore,
+    MAX_ROWS, RowPatch, STAMPS_PER_SEQUENCE, Slice, Table, ViewError, ViewStore, cells_of,
 };
 
-use crate::fold;
-use crate::orders::OfOrder;
+use crate::fold::{Fold, sort_key, stamp_of};
+use crate::orders::{OfOrder, facts_of};
 
 /// Rows that are read at a time: as many as the view store writes, for the same reason.
 const READS: usize = 32;
@@ -77,7 +78,7 @@ impl Expected {
             let Some(patch) = view.project(fact) else {
                 continue;
             };
-            let row = rows.entry(fold::sort_key(&patch.key));
+            let row = rows.entry(sort_key(&patch.key));
             let row = row.or_insert_with(|| Self {
                 key: patch.key.clone(),
                 writes: vec![],
@@ -89,18 +90,12 @@ impl Expected {
 
     /// The row, to be written.
     pub fn patch(&self) -> RowPatch {
-        let mut fold = fold::Fold::default();
-        for (_, patch) in &self.writes {
-            fold.add(Some(patch.clone()));
-        }
-        let key = self.key.clone();
-        let cells = fold.rows().pop().map(|row| row.cells).unwrap_or_default();
-        RowPatch { key, cells }
+        self.folded(|_, _| true)
     }
 
     /// The row as a store gives it.
     pub fn cells(&self, view: &dyn View) -> Cells {
-        self.folded(view, |_, _| true)
+        cells_of(view.schema(), self.patch().cells)
     }
 
     /// The row when it had seen what this one says that it has.
@@ -113,26 +108,29 @@ impl Expected {
 
     /// Whether somebody says to have seen more than there is.
     fn is_passed_by(&self, seen: Versions) -> bool {
-        CATEGORIES
+        Category::OF_ORDERS
             .into_iter()
             .any(|of| seen.of(of) > Some(self.version(of)))
     }
 
     /// The row when it had seen these versions.
     fn as_of(&self, view: &dyn View, seen: Versions) -> Cells {
-        self.folded(view, |category, sequence| {
+        let row = self.folded(|category, sequence| {
             seen.of(category).is_some_and(|version| sequence <= version)
-        })
+        });
+        cells_of(view.schema(), row.cells)
     }
 
-    fn folded(&self, view: &dyn View, is_in: impl Fn(Category, Sequence) -> bool) -> Cells {
+    fn folded(&self, is_in: impl Fn(Category, Sequence) -> bool) -> RowPatch {
         let mut fold = Fold::default();
         for (category, patch) in &self.writes {
             if is_in(*category, patch.sequence) {
-                fold.add(patch.clone());
+                fold.add(Some(patch.clone()));
             }
         }
-        fold.cells(view.schema())
+        let key = self.key.clone();
+        let cells = fold.rows().pop().map(|row| row.cells).unwrap_or_default();
+        RowPatch { key, cells }
     }
 
     /// The last sequence of a stream; 0 where nothing of it is in the row.
@@ -149,7 +147,7 @@ impl Expected {
             Writer::OwnFact => true,
         });
         let last = writes.map(|(_, patch)| patch.sequence).max();
-        fold::stamp_of(last.unwrap_or(0)).saturating_add(STAMPS_PER_SEQUENCE - 1)
+        stamp_of(last.unwrap_or(0)).saturating_add(STAMPS_PER_SEQUENCE - 1)
     }
 
     /// How a row stands that was read before the logs were.
@@ -174,19 +172,42 @@ impl Expected {
         let Some(seen) = view.versions(found) else {
             return true;
         };
-        CATEGORIES
+        Category::OF_ORDERS
             .into_iter()
             .all(|of| seen.of(of) >= Some(self.version(of)))
     }
 }
 
-/// The streams of an order.
-const CATEGORIES: [Category; 4] = [
-    Category::Order,
-    Category::Reservation,
-    Category::Payment,
-    Category::Delivery,
-];
+/// What the logs say of a row.
+pub enum Told {
+    /// This.
+    Row(Expected),
+    /// No fact writes it.
+    Nothing,
+    /// A fact of its order cannot be read, and nobody knows what it writes.
+    Unknown,
+}
+
+/// What the logs say now of the row of this key.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn of_logs(
+    logs: &[Arc<dyn EventStore>],
+    view: &dyn View,
+    key: &[Value],
+) -> Result<Told, StoreError> {
+    let Some(order) = view.schema().order_of(key) else {
+        return Ok(Told::Nothing);
+    };
+    let facts = facts_of(logs, order).await?;
+    if !facts.unreadable.is_empty() {
+        return Ok(Told::Unknown);
+    }
+    let mut rows = Expected::of(view, &facts).into_iter();
+    let row = rows.find(|row| row.key == key);
+    Ok(row.map_or(Told::Nothing, Told::Row))
+}
 
 /// Reads rows, in the order in which they are asked for.
 ///
@@ -244,10 +265,10 @@ async fn read_partitions(
         .await?;
     let mut found: BTreeMap<Vec<u8>, Cells> = BTreeMap::new();
     for (key, cells) in partitions.into_iter().flatten() {
-        found.insert(fold::sort_key(&key), cells);
+        found.insert(sort_key(&key), cells);
     }
     let rows = rows.iter();
-    let rows = rows.map(|row| found.remove(&fold::sort_key(&row.key)));
+    let rows = rows.map(|row| found.remove(&sort_key(&row.key)));
     Ok(rows
         .map(|cells| cells.map_or(Found::Nothing, Found::Row))
         .collect())

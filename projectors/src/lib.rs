@@ -70,8 +70,7 @@ impl Views {
     /// # Errors
     /// [`ViewError`]
     pub async fn generations(&self, view: &dyn View) -> Result<Generations, ViewError> {
-        let stored = self.store.generations(view.schema().name).await?;
-        Ok(stored.unwrap_or_else(|| Generations::first(view.schema(), clock::now())))
+        Generations::of_view(self.store.as_ref(), view.schema()).await
     }
 
     /// The generation of a view that is read.

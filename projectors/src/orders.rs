@@ -10,14 +10,6 @@ use futures::future::try_join_all;
 use infra::codec::{self, Unreadable};
 use infra::event_store::{EventStore, StoreError, StoredFact};
 
-/// The streams that an order has.
-const OF_ORDERS: [Category; 4] = [
-    Category::Order,
-    Category::Reservation,
-    Category::Payment,
-    Category::Delivery,
-];
-
 /// Facts that are read of a log at a time: larger pages gain nothing, and four of them take some
 /// 5 MB.
 const PAGE: usize = 2000;
@@ -55,7 +47,7 @@ pub struct Orders {
 impl Orders {
     /// The orders whose ids sort behind `after`; all of them without it.
     pub fn behind(logs: &[Arc<dyn EventStore>], after: Option<&str>) -> Self {
-        let streams = OF_ORDERS.into_iter().filter_map(|category| {
+        let streams = Category::OF_ORDERS.into_iter().filter_map(|category| {
             let log = log_of(logs, category)?;
             Some(Streams {
                 log: log.clone(),
@@ -122,7 +114,7 @@ pub async fn facts_of(logs: &[Arc<dyn EventStore>], order: OrderId) -> Result<Of
         id: order.to_string(),
         ..OfOrder::default()
     };
-    let reads = OF_ORDERS.into_iter().filter_map(|category| {
+    let reads = Category::OF_ORDERS.into_iter().filter_map(|category| {
         let log = log_of(logs, category)?;
         Some(stream(log.clone(), StreamId::of(category, order)))
     });

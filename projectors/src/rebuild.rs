@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Views;
-use crate::verify::{SETTLE, VerifyError};
+use crate::verify::{LookError, SETTLE};
 use claim::Claim;
 
 pub use cancel::{Cancelled, cancel};
@@ -161,12 +161,11 @@ pub enum RebuildError {
     },
 }
 
-impl From<VerifyError> for RebuildError {
-    fn from(e: VerifyError) -> Self {
+impl From<LookError> for RebuildError {
+    fn from(e: LookError) -> Self {
         match e {
-            VerifyError::Log(e) => Self::Log(e),
-            VerifyError::View(e) => Self::View(e),
-            VerifyError::Stopped => Self::Stopped(""),
+            LookError::Log(e) => Self::Log(e),
+            LookError::View(e) => Self::View(e),
         }
     }
 }

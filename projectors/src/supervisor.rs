@@ -142,12 +142,13 @@ impl Supervisor {
         let over = |of: &&Generation| of.state == State::Kept && is_over(of.since, kept, now);
         for generation in generations.all.iter().filter(over) {
             let number = generation.number;
-            self.change(|all| {
+            let change = |all: &mut Generations| {
                 if all.of(number).is_some_and(|of| of.state == State::Kept) {
                     all.set(number, State::Dropped, now);
                 }
-            })
-            .await?;
+                Ok::<_, ViewError>(())
+            };
+            self.views.change(self.view, change).await?;
         }
         let gone =
             |of: &&Generation| of.state == State::Dropped && is_over(of.since, REMOVED_AFTER, now);
@@ -169,14 +170,6 @@ impl Supervisor {
             }
         }
         Ok(())
-    }
-
-    async fn change(&self, change: impl Fn(&mut Generations)) -> Result<(), ViewError> {
-        let change = |all: &mut Generations| {
-            change(all);
-            Ok(())
-        };
-        self.views.change(self.view, change).await
     }
 }
 

@@ -13,7 +13,6 @@ mod logs;
 mod repair;
 mod side;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::View;
@@ -49,13 +48,31 @@ pub const TOLD: usize = 1000;
 
 /// Why views and logs cannot be held against each other now.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum VerifyError {
+pub enum LookError {
     /// A log does not answer.
     #[error(transparent)]
     Log(#[from] StoreError),
     /// The view store does not.
     #[error(transparent)]
     View(#[from] ViewError),
+}
+
+impl LookError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Log(e) => e.is_transient(),
+            Self::View(ViewError::Unavailable(_)) => true,
+            Self::View(ViewError::Corrupt(_)) => false,
+        }
+    }
+}
+
+/// Why a verification came to no end.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum VerifyError {
+    /// Something does not answer.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// It was asked to end.
     #[error("stopped before its end")]
     Stopped,
@@ -171,13 +188,10 @@ impl Verification {
                 Ok(verified) if !self.again => return Ok(verified),
                 Ok(_) => {}
                 // What goes on for ever outlives a store that is away.
-                Err(VerifyError::View(ViewError::Unavailable(e))) if self.again => {
-                    tracing::warn!(error = e, "the views cannot be verified yet");
-                }
-                Err(VerifyError::Log(e)) if self.again && e.is_transient() => {
+                Err(e) if self.again && e.is_transient() => {
                     tracing::warn!(error = %e, "the views cannot be verified yet");
                 }
-                Err(e) => return Err(e),
+                Err(e) => return Err(e.into()),
             }
             told.send_replace(Verified {
                 passes: passes + 1,
@@ -190,7 +204,7 @@ impl Verification {
         }
     }
 
-    async fn pass(&self, told: &watch::Sender<Verified>) -> Result<Verified, VerifyError> {
+    async fn pass(&self, told: &watch::Sender<Verified>) -> Result<Verified, LookError> {
         let schema = self.view.schema();
         let live = self.views.live(self.view).await?;
         let mut side = Side::of(&self.views, self.view, &live, self.settle);
@@ -234,7 +248,7 @@ impl Verification {
         side: &mut Side,
         verified: &mut Verified,
         told: &watch::Sender<Verified>,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<(), LookError> {
         let (mut left, mut unsettled) = (most, 0);
         while left > 0 {
             let begun = Instant::now();
@@ -264,7 +278,7 @@ impl Verification {
         side: &mut Side,
         verified: &mut Verified,
         told: &watch::Sender<Verified>,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<(), LookError> {
         let known = verified.outcome.finds.len();
         let finds = std::mem::take(&mut verified.outcome.finds);
         let read = verified.outcome.read;
@@ -299,7 +313,7 @@ impl Verification {
         side: &mut Side,
         verified: &mut Verified,
         told: &watch::Sender<Verified>,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<(), LookError> {
         /// Neighbours cost little, and are of one time.
         const NEIGHBOURS: usize = 4;
         let logs = &self.views.logs;
@@ -345,14 +359,9 @@ fn record(view: &str, find: &Find) {
     );
 }
 
-/// The rows of some orders, with what becomes of them in every view's table.
-pub(crate) fn expected(view: &'static dyn View, orders: &[OfOrder]) -> Vec<(Arc<str>, Expected)> {
+/// The rows of some orders.
+pub(crate) fn expected(view: &'static dyn View, orders: &[OfOrder]) -> Vec<Expected> {
     // What a fact writes that cannot be read, nobody knows.
     let orders = orders.iter().filter(|order| order.unreadable.is_empty());
-    let rows = orders.flat_map(|order| {
-        let id: Arc<str> = order.id.as_str().into();
-        let rows = Expected::of(view, order).into_iter();
-        rows.map(move |row| (id.clone(), row))
-    });
-    rows.collect()
+    orders.flat_map(|order| Expected::of(view, order)).collect()
 }

@@ -17,13 +17,7 @@ const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// The streams whose tokens a read of an order takes.
 pub fn streams_of(order: OrderId) -> [StreamId; 4] {
-    [
-        Category::Order,
-        Category::Reservation,
-        Category::Payment,
-        Category::Delivery,
-    ]
-    .map(|category| StreamId::of(category, order))
+    Category::OF_ORDERS.map(|category| StreamId::of(category, order))
 }
 
 /// What a token names is not seen yet; as an answer, 202.

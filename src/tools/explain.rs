@@ -154,12 +154,7 @@ impl Tools {
     /// The facts of an order's four streams.
     pub(super) async fn history(&self, order: OrderId) -> Result<History, ToolError> {
         let mut history = History::default();
-        for category in [
-            Category::Order,
-            Category::Reservation,
-            Category::Payment,
-            Category::Delivery,
-        ] {
+        for category in Category::OF_ORDERS {
             let stream = StreamId::of(category, order);
             let store = self.services.store(category.service());
             for stored in store.read_stream(&stream, 0, FACTS).await? {

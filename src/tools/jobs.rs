@@ -325,7 +325,7 @@ impl From<LogsError> for ToolError {
 impl From<VerifyError> for ToolError {
     fn from(e: VerifyError) -> Self {
         let code = match &e {
-            VerifyError::Log(_) | VerifyError::View(_) => "store-unavailable",
+            VerifyError::Look(_) => "store-unavailable",
             VerifyError::Stopped => "stopped",
         };
         Self::new(code, e.to_string())

@@ -15,12 +15,7 @@ use crate::outside::{At, Courier, Provider};
 use crate::setting::{Wish, order_id};
 
 /// The streams of an order.
-pub const STREAMS: [Category; 4] = [
-    Category::Order,
-    Category::Reservation,
-    Category::Payment,
-    Category::Delivery,
-];
+pub const STREAMS: [Category; 4] = Category::OF_ORDERS;
 
 /// A fact, and what it asks of the services.
 pub struct Entry {

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::{
     Generations, MAX_ROWS, Row, RowPatch, ScanCursor, Scanned, Slice, StampedCell, Table,
-    ViewError, ViewStore,
+    ViewError, ViewStore, cells_of,
 };
 use crate::event_store::Database;
 use tables::Tables;
@@ -126,7 +126,7 @@ impl ViewStore for EmbeddedViewStore {
         let Some(row) = self.inner.row(table, key)? else {
             return Ok(None);
         };
-        Ok(Some(cells(schema, row)))
+        Ok(Some(cells_of(schema, row)))
     }
 
     async fn list(
@@ -186,7 +186,7 @@ impl ViewStore for EmbeddedViewStore {
                 let (key, bytes) = entry.into_inner().map_err(unavailable)?;
                 rows.push(Scanned {
                     key: key_of(schema, &key)?,
-                    cells: row::decode(&bytes).map(|row| cells(schema, row)).ok(),
+                    cells: row::decode(&bytes).map(|row| cells_of(schema, row)).ok(),
                 });
                 last = Some(key);
             }
@@ -234,18 +234,6 @@ impl ViewStore for EmbeddedViewStore {
     }
 }
 
-/// The cells of a row, by column.
-fn cells(schema: &Schema, row: row::Row) -> Cells {
-    let mut cells: Cells = vec![None; schema.columns.len()];
-    for cell in row {
-        // A column of a later revision than this program knows is left alone.
-        if let Some(place) = cells.get_mut(cell.column) {
-            *place = Some(cell.value);
-        }
-    }
-    cells
-}
-
 fn key_of(schema: &Schema, bytes: &[u8]) -> Result<Vec<Value>, ViewError> {
     let kinds = schema.key.iter().map(|(_, kind)| *kind);
     let key = key::decode(kinds, bytes);
@@ -256,7 +244,7 @@ fn row(schema: &Schema, entry: Guard) -> Result<Row, ViewError> {
     let (key, bytes) = entry.into_inner().map_err(unavailable)?;
     Ok(Row {
         rest: key_of(schema, &key)?.split_off(1),
-        cells: cells(schema, row::decode(&bytes)?),
+        cells: cells_of(schema, row::decode(&bytes)?),
     })
 }
 

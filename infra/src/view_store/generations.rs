@@ -8,7 +8,8 @@ use domain::values::Timestamp;
 use domain::view::Schema;
 use serde::{Deserialize, Serialize};
 
-use super::Table;
+use super::{Table, ViewError, ViewStore};
+use crate::clock;
 
 /// How the generations of a view stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +116,15 @@ impl Generations {
             next: 2,
             rebuild: None,
         }
+    }
+
+    /// How those of a view stand; as one that was never rebuilt where nobody has said.
+    ///
+    /// # Errors
+    /// [`ViewError`]
+    pub async fn of_view(store: &dyn ViewStore, schema: &Schema) -> Result<Self, ViewError> {
+        let stored = store.generations(schema.name).await?;
+        Ok(stored.unwrap_or_else(|| Self::first(schema, clock::now())))
     }
 
     /// The one that is read.

@@ -10,7 +10,6 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Generations, Table, ViewError, ViewStore};
-use crate::clock;
 
 /// Between two looks: readers follow a switch within two seconds.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -66,9 +65,8 @@ impl Live {
 
 async fn look(store: &dyn ViewStore, view: &'static dyn View, told: &watch::Sender<Tables>) {
     let schema = view.schema();
-    let generations = match store.generations(schema.name).await {
-        Ok(Some(generations)) => generations,
-        Ok(None) => Generations::first(schema, clock::now()),
+    let generations = match Generations::of_view(store, schema).await {
+        Ok(generations) => generations,
         Err(e) => {
             tracing::debug!(view = schema.name, error = %e, "which table is read is not known");
             return;

@@ -286,11 +286,9 @@ impl Reads {
     async fn once(&self, measured: &Mutex<Vec<Measured>>) {
         let order = self.order;
         for (at, log) in self.logs.iter().enumerate() {
-            let category = match log.service() {
-                domain::Service::Order => Category::Order,
-                domain::Service::Inventory => Category::Reservation,
-                domain::Service::Payment => Category::Payment,
-                domain::Service::Delivery => Category::Delivery,
+            let mut of_orders = Category::OF_ORDERS.into_iter();
+            let Some(category) = of_orders.find(|of| of.service() == log.service()) else {
+                continue;
             };
             let begun = Instant::now();
             let read = log.read_last(&StreamId::of(category, order)).await;

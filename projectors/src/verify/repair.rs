@@ -6,14 +6,12 @@
 //! such a time stays hidden: a rebuild has to mend these.
 
 use domain::View;
-use domain::view::{Cells, Value};
-use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table};
+use infra::view_store::{RowPatch, STAMPS_PER_SEQUENCE, StampedCell, Table, cells_of};
 
-use super::VerifyError;
+use super::LookError;
 use super::find::{CellFind, Find, Kind};
 use crate::Views;
-use crate::compare::Expected;
-use crate::orders::facts_of;
+use crate::compare::{self, Expected, Told};
 
 /// The repair numbers that are tried for a cell that is not there: what hides it may have any.
 const TRIED: [i64; 12] = [
@@ -34,13 +32,13 @@ const TRIED: [i64; 12] = [
 /// Puts a row right, and says which of its cells are still not; `None` for one that no fact writes.
 ///
 /// # Errors
-/// [`VerifyError`]
+/// [`LookError`]
 pub async fn repair(
     views: &Views,
     view: &'static dyn View,
     table: &Table,
     find: &Find,
-) -> Result<Option<Vec<CellFind>>, VerifyError> {
+) -> Result<Option<Vec<CellFind>>, LookError> {
     let (schema, store) = (view.schema(), &views.store);
     if find.kind == Kind::Unreadable {
         return Ok(None);
@@ -49,10 +47,10 @@ pub async fn repair(
     // Once more at the end, only to look.
     for number in TRIED.into_iter().map(Some).chain([None]) {
         let stamped = store.stamped(schema, table, &find.key).await?;
-        let Some(row) = of_logs(views, view, &find.key).await? else {
+        let Told::Row(row) = compare::of_logs(&views.logs, view, &find.key).await? else {
             return Ok(None);
         };
-        let cells = cells_of(view, &stamped);
+        let cells = cells_of(schema, stamped.iter().cloned());
         let wanted = row.cells(view);
         if cells == wanted {
             return Ok(Some(vec![]));
@@ -73,32 +71,6 @@ pub async fn repair(
         }
     }
     Ok(Some(left))
-}
-
-async fn of_logs(
-    views: &Views,
-    view: &'static dyn View,
-    key: &[Value],
-) -> Result<Option<Expected>, VerifyError> {
-    let Some(order) = view.schema().order_of(key) else {
-        return Ok(None);
-    };
-    let facts = facts_of(&views.logs, order).await?;
-    if !facts.unreadable.is_empty() {
-        return Ok(None);
-    }
-    let mut rows = Expected::of(view, &facts).into_iter();
-    Ok(rows.find(|row| row.key == key))
-}
-
-fn cells_of(view: &dyn View, stamped: &[StampedCell]) -> Cells {
-    let mut cells: Cells = vec![None; view.schema().columns.len()];
-    for cell in stamped {
-        if let Some(place) = cells.get_mut(cell.column) {
-            *place = Some(cell.value.clone());
-        }
-    }
-    cells
 }
 
 /// The cells that are wrong and can be put right.

@@ -1,6 +1,5 @@
 //! One table, held against the logs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use domain::View;
@@ -12,11 +11,10 @@ use tokio::time::{Instant, sleep};
 use super::buckets::Buckets;
 use super::feed::Feed;
 use super::find::Find;
-use super::{Kind, Outcome, TOLD, VerifyError, expected};
+use super::{Kind, LookError, Outcome, TOLD, expected};
 use crate::Views;
-use crate::compare::{self, Expected, Found, Standing};
-use crate::fold::sort_key;
-use crate::orders::{OfOrder, facts_of};
+use crate::compare::{self, Expected, Found, Standing, Told};
+use crate::orders::OfOrder;
 
 /// Between two looks at rows that are behind.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -32,8 +30,8 @@ pub struct Side {
     group: String,
     within: Duration,
     outcome: Outcome,
-    /// Rows that were not as the logs had them, with the orders that they are of.
-    unsettled: Vec<(Arc<str>, Expected)>,
+    /// Rows that were not as the logs had them.
+    unsettled: Vec<Expected>,
     /// Those that are there and are no find.
     present: Buckets,
 }
@@ -69,11 +67,10 @@ impl Side {
     }
 
     /// Looks at the rows of some orders, whose facts were just read.
-    pub async fn look(&mut self, orders: &[OfOrder]) -> Result<(), VerifyError> {
+    pub async fn look(&mut self, orders: &[OfOrder]) -> Result<(), LookError> {
         let rows = expected(self.view, orders);
-        let (ids, rows): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let found = compare::read(&self.views.store, self.view, &self.table, &rows).await?;
-        for ((id, row), found) in ids.into_iter().zip(rows).zip(found) {
+        for (row, found) in rows.into_iter().zip(found) {
             if found != Found::Nothing {
                 self.outcome.read += 1;
                 self.present.add(&row.key);
@@ -84,7 +81,7 @@ impl Side {
                 | Standing::Missing
                 | Standing::Different
                 | Standing::Unreadable => {
-                    self.unsettled.push((id, row));
+                    self.unsettled.push(row);
                 }
             }
         }
@@ -95,7 +92,7 @@ impl Side {
     }
 
     /// Looks for rows of an order that no fact writes, where its rows are a partition, or are known.
-    pub async fn look_beside(&mut self, order: OrderId) -> Result<(), VerifyError> {
+    pub async fn look_beside(&mut self, order: OrderId) -> Result<(), LookError> {
         let id = Value::Uuid(order.0);
         let schema = self.view.schema();
         let keys = match schema.key {
@@ -118,17 +115,15 @@ impl Side {
 
     /// Looks again at what was not as the logs had it, until it is; or until the table has all that
     /// there was when this began, or the time is over: then it stays so.
-    pub async fn settle(&mut self) -> Result<(), VerifyError> {
+    pub async fn settle(&mut self) -> Result<(), LookError> {
         let until = Instant::now() + self.within;
         let mut unsettled = std::mem::take(&mut self.unsettled);
         let mut feed = Feed::of(self.views.clone(), self.group.clone());
         while !unsettled.is_empty() {
             let is_over = feed.is_past().await || Instant::now() >= until;
             let mut late = vec![];
-            for (id, row) in unsettled {
-                if let Some(row) = self.settle_one(&id, row, is_over).await? {
-                    late.push((id, row));
-                }
+            for row in unsettled {
+                late.extend(self.settle_one(row, is_over).await?);
             }
             unsettled = late;
             if !unsettled.is_empty() {
@@ -141,16 +136,17 @@ impl Side {
     /// Gives the row back where it is only late so far.
     async fn settle_one(
         &mut self,
-        id: &str,
         row: Expected,
         is_over: bool,
-    ) -> Result<Option<Expected>, VerifyError> {
+    ) -> Result<Option<Expected>, LookError> {
         let schema = self.view.schema();
         // The row before the logs, so that it cannot be ahead of them.
         let read = self.views.store.get(schema, &self.table, &row.key).await;
         let found = Found::of(read)?;
-        let Some(now) = self.of_logs(id, &row).await? else {
-            return Ok(None);
+        let now = match compare::of_logs(&self.views.logs, self.view, &row.key).await? {
+            Told::Row(now) => now,
+            Told::Nothing => row.clone(),
+            Told::Unknown => return Ok(None),
         };
         let kind = match (now.standing(self.view, &found), &found) {
             (Standing::Equal, _) => None,
@@ -184,20 +180,6 @@ impl Side {
         Ok(None)
     }
 
-    /// What the logs say of a row now; `None` where a fact of its order cannot be read.
-    async fn of_logs(&self, id: &str, row: &Expected) -> Result<Option<Expected>, VerifyError> {
-        let Ok(order) = id.parse() else {
-            return Ok(Some(row.clone()));
-        };
-        let facts = facts_of(&self.views.logs, order).await?;
-        if !facts.unreadable.is_empty() {
-            return Ok(None);
-        }
-        let rows = Expected::of(self.view, &facts).into_iter();
-        let mut same = rows.filter(|of| sort_key(&of.key) == sort_key(&row.key));
-        Ok(Some(same.next().unwrap_or_else(|| row.clone())))
-    }
-
     /// Marks the cells that carry stamps which no fact of theirs has yet.
     async fn find_frozen(&self, find: &mut Find, row: &Expected) -> Result<(), ViewError> {
         let schema = self.view.schema();
@@ -218,24 +200,22 @@ impl Side {
     }
 
     /// Looks for rows that no fact writes. Rows whose keys were all met are not looked at one by one.
-    pub async fn look_for_extra(&mut self) -> Result<(), VerifyError> {
+    pub async fn look_for_extra(&mut self) -> Result<(), LookError> {
         let mut there = Buckets::default();
         self.each_key(|key| there.add(key)).await?;
         if there == self.present {
             return Ok(());
         }
-        let mut doubtful = vec![];
         let mut after = None;
         loop {
-            let page = self.page(after.as_ref()).await?;
-            let rows = page.0.into_iter().map(|row| row.key);
-            doubtful.extend(rows.filter(|key| !there.agree_on(&self.present, key)));
-            for key in doubtful.drain(..) {
-                if !self.is_written(&key).await? {
+            let (rows, next) = self.page(after.as_ref()).await?;
+            for key in rows.into_iter().map(|row| row.key) {
+                let is_known = there.agree_on(&self.present, &key);
+                if !is_known && !self.is_written(&key).await? {
                     self.tell(Find::of(self.view, &key, Kind::Extra));
                 }
             }
-            after = page.1;
+            after = next;
             if after.is_none() {
                 return Ok(());
             }
@@ -262,15 +242,10 @@ impl Side {
         store.scan(self.view.schema(), &self.table, after).await
     }
 
-    /// Whether a fact writes this row.
-    async fn is_written(&self, key: &[Value]) -> Result<bool, VerifyError> {
-        let Some(order) = self.view.schema().order_of(key) else {
-            return Ok(false);
-        };
-        let facts = facts_of(&self.views.logs, order).await?;
-        let rows = Expected::of(self.view, &facts);
-        // Nobody knows what a fact writes that cannot be read.
-        Ok(!facts.unreadable.is_empty() || rows.iter().any(|row| row.key == key))
+    /// Whether a fact writes this row, or may.
+    async fn is_written(&self, key: &[Value]) -> Result<bool, LookError> {
+        let told = compare::of_logs(&self.views.logs, self.view, key).await?;
+        Ok(!matches!(told, Told::Nothing))
     }
 
     fn tell(&mut self, find: Find) {

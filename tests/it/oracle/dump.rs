@@ -1,11 +1,10 @@
 //! An embedded store, written down. Bytes and cells as they are: what they mean is for the oracle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use domain::Service;
 use domain::view::{self, Value as Of};
 use infra::event_store::StoredFact;
-use infra::view_store::{self, MAX_ROWS, Slice};
 use oracle::World;
 use oracle::evidence::{Cell, Due, Offset, Origin, Parked, Row, StoredReply, Table};
 use oracle::fact::{self, Fact, Stored, Stream};
@@ -149,48 +148,32 @@ async fn due(adapters: &Adapters, world: &mut World) {
     }
 }
 
-/// The rows of every partition that a fact names: an embedded store lists no others.
+/// The rows of the tables that are read, with what every cell is stamped with.
 async fn tables(adapters: &Adapters, world: &mut World) {
-    for view in view::ALL {
+    let (views, store) = (adapters.kept_views(), adapters.views());
+    for view in views.all {
         let schema = view.schema();
-        // The first of its generations.
-        let table = view_store::Table {
-            name: schema.name.to_owned(),
-        };
-        let of = |fact: &Fact| match schema.key[0].0 {
-            "customer_id" => fact.metadata.get("customerId").cloned().map(Of::Text),
-            _ => Some(Of::Uuid(fact.order()?.parse().unwrap())),
-        };
-        let partitions = world.facts.iter().filter_map(of);
-        let partitions: BTreeMap<_, _> = partitions
-            .map(|of| (json_of(&of).to_string(), of))
-            .collect();
-        let mut rows = vec![];
-        for partition in partitions.values() {
-            let mut after: Option<Vec<Of>> = None;
-            loop {
-                let slice = Slice {
-                    partition,
-                    after: after.as_deref(),
-                    backwards: false,
-                    limit: MAX_ROWS,
-                };
-                let page = adapters.views().list(schema, &table, slice).await.unwrap();
-                let full = page.len() == MAX_ROWS;
-                after = page.last().map(|row| row.rest.clone());
-                rows.extend(page.into_iter().map(|row| {
-                    Row {
-                        key: [partition]
-                            .into_iter()
-                            .chain(&row.rest)
-                            .map(json_of)
-                            .collect(),
-                        cells: cells(schema, row.cells),
-                    }
-                }));
-                if !full {
-                    break;
-                }
+        let table = views.live(*view).await.unwrap().table(schema);
+        let (mut rows, mut after) = (vec![], None);
+        loop {
+            let (page, next) = store.scan(schema, &table, after.as_ref()).await.unwrap();
+            for key in page.into_iter().map(|row| row.key) {
+                let cells = store.stamped(schema, &table, &key).await.unwrap();
+                let cells = cells.into_iter().map(|cell| {
+                    let (value, stamp) = (json_of(&cell.value), Some(cell.stamp));
+                    (
+                        schema.columns[cell.column].name.to_owned(),
+                        Cell { value, stamp },
+                    )
+                });
+                rows.push(Row {
+                    key: key.iter().map(json_of).collect(),
+                    cells: cells.collect(),
+                });
+            }
+            after = next;
+            if after.is_none() {
+                break;
             }
         }
         world.tables.push(Table {
@@ -200,16 +183,6 @@ async fn tables(adapters: &Adapters, world: &mut World) {
             rows,
         });
     }
-}
-
-fn cells(schema: &view::Schema, cells: view::Cells) -> BTreeMap<String, Cell> {
-    let cells = schema.columns.iter().zip(cells);
-    let cells = cells.filter_map(|(column, value)| {
-        let value = json_of(&value?);
-        // This store does not tell its stamps.
-        Some((column.name.to_owned(), Cell { value, stamp: None }))
-    });
-    cells.collect()
 }
 
 fn json_of(value: &Of) -> Value {

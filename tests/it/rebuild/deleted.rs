@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use waybill::adapters::Adapters;
 
 use super::{rebuilt, some_orders, verified};
-use crate::support::{Client, Place};
+use crate::support::Place;
 
 async fn session(place: &Place) -> (Session, String) {
     let servers = place.servers();
@@ -28,12 +28,7 @@ async fn what_was_deleted_is_missing_and_mended_or_frozen() {
     let Some(place) = Place::migrated(&["payment_delay_ms=0", "courier=none"]).await else {
         return;
     };
-    let (commands, queries, projectors) = tokio::join!(
-        place.start("command-api"),
-        place.start("query-api"),
-        place.start("projectors"),
-    );
-    let client = Client::new(commands.url(), queries.url());
+    let (client, roles) = place.start_all().await;
     let orders = some_orders(&client, 8).await;
     let adapters = Adapters::open(&place.config()).unwrap();
     let views = adapters.kept_views();
@@ -123,7 +118,7 @@ async fn what_was_deleted_is_missing_and_mended_or_frozen() {
             .unwrap()
             .is_some()
     );
-    for role in [commands, queries, projectors] {
+    for role in roles {
         role.terminate().await;
     }
 }

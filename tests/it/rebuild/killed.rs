@@ -113,12 +113,7 @@ async fn a_rebuild_that_is_killed_again_and_again_ends_right_on_servers() {
     let Some(place) = Place::migrated(&["payment_delay_ms=0", "courier=none"]).await else {
         return;
     };
-    let (commands, queries, projectors) = tokio::join!(
-        place.start("command-api"),
-        place.start("query-api"),
-        place.start("projectors"),
-    );
-    let client = Client::new(commands.url(), queries.url());
+    let (client, roles) = place.start_all().await;
     let orders = some_orders(&client, ORDERS).await;
     let adapters = Adapters::open(&place.config()).unwrap();
     let views = adapters.kept_views();
@@ -130,7 +125,7 @@ async fn a_rebuild_that_is_killed_again_and_again_ends_right_on_servers() {
     assert_eq!(rows_of(views).await, all);
     let verified = verified(views, &OrderView, false).await;
     assert!(verified.outcome.is_right(), "{verified:#?}");
-    for role in [commands, queries, projectors] {
+    for role in roles {
         role.terminate().await;
     }
 }

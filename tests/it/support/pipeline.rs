@@ -126,15 +126,10 @@ impl Pipeline {
             "courier_deliver_ms=0".into(),
         ];
         let place = Place::migrated(&settings.each_ref().map(String::as_str)).await?;
-        let roles = tokio::join!(
-            place.start("command-api"),
-            place.start("query-api"),
-            place.start("projectors"),
-        );
-        let roles = Vec::from(<[Role; 3]>::from(roles));
+        let (client, roles) = place.start_all().await;
         let adapters = Adapters::open(&place.config()).unwrap();
         Some(Self {
-            client: Client::new(roles[0].url(), roles[1].url()),
+            client,
             adapters,
             running: Some(Running::Apart {
                 roles,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::{
-    Role, cassandra_nodes, config_of, kafka_brokers, own_prefix, postgres_url, redis_url,
+    Client, Role, cassandra_nodes, config_of, kafka_brokers, own_prefix, postgres_url, redis_url,
     remove_unless_failed,
 };
 
@@ -86,6 +86,17 @@ impl Place {
     /// A role, once it listens.
     pub async fn start(&self, role: &str) -> Role {
         self.start_with(role, &[]).await
+    }
+
+    /// One of every role, and somebody at their APIs.
+    pub async fn start_all(&self) -> (Client, Vec<Role>) {
+        let roles = tokio::join!(
+            self.start("command-api"),
+            self.start("query-api"),
+            self.start("projectors"),
+        );
+        let roles = <[Role; 3]>::from(roles);
+        (Client::new(roles[0].url(), roles[1].url()), roles.into())
     }
 
     pub async fn start_with(&self, role: &str, args: &[&str]) -> Role {
