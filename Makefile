@@ -25,7 +25,7 @@ test: ## Run every test, on real servers where they can be had
 	$(SERVERS) up
 	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) cargo test --workspace --locked $(WITH)
 
-# TORTURE_SEED repeats a run that printed it.
+# SEED repeats a run that printed it.
 TORTURE ?= 5
 torture: ## Abort TORTURE times at each crash point, at any time of reaching it
 	$(SERVERS) up

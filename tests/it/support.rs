@@ -11,6 +11,7 @@ mod remove;
 mod role;
 mod servers;
 mod settings;
+pub mod torture;
 
 pub use client::{Client, Reply, order_of};
 pub use eventually::{eventually, eventually_within};

@@ -7,22 +7,22 @@ use tokio::time::sleep;
 use super::audit::{audit, open_work};
 use super::load::{Journal, customer, send_until_answered};
 use super::process::{Process, folder};
-use crate::support::eventually_within;
+use crate::support::{eventually_within, torture};
 
 const KILLS: usize = 30;
+/// And in a long run.
+const MANY_KILLS: usize = 300;
 /// Commands that have to be answered meanwhile; on a busy machine that takes more kills.
 const LOAD: usize = 1000;
 const ENOUGH_WITHIN: Duration = Duration::from_secs(180);
+const MANY_WITHIN: Duration = Duration::from_secs(1200);
 const CUSTOMERS: u64 = 64;
 /// Some 40,000 facts may be left to take after the last kill; far more than that takes.
 const IDLE_WITHIN: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice() {
-    let seed =
-        std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
-    println!("SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+async fn killed_again_and_again_under_load_it_loses_nothing_and_does_nothing_twice() {
+    let mut random = torture::random();
     let (_folder, data_dir) = folder();
     let (address, at) = watch::channel(None);
     let (enough, is_enough) = watch::channel(false);
@@ -33,11 +33,13 @@ async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice(
         customers.spawn(customer(random.u64(..), at, journal.clone(), is_enough));
     }
 
+    let within = torture::scaled(ENOUGH_WITHIN, MANY_WITHIN);
     let begun = Instant::now();
     let mut slowest = Duration::ZERO;
     let mut kills = 0;
-    while kills < KILLS || journal.lock().unwrap().len() <= LOAD {
-        assert!(begun.elapsed() < ENOUGH_WITHIN, "{kills} kills");
+    let most = torture::scaled(KILLS, MANY_KILLS);
+    while kills < most || journal.lock().unwrap().len() <= LOAD {
+        assert!(begun.elapsed() < within, "{kills} kills");
         let process = Process::start(&data_dir).await;
         slowest = slowest.max(process.up_after);
         address.send_replace(Some(process.client.clone()));
@@ -56,9 +58,12 @@ async fn killed_thirty_times_under_load_it_loses_nothing_and_does_nothing_twice(
         customer.unwrap();
     }
     let answered = journal.lock().unwrap().clone();
-    println!(
-        "{kills} kills in {took:.1?}, {} commands answered, up again within {slowest:.1?}",
-        answered.len()
+    torture::report(
+        "the embedded pipeline is killed under load",
+        &format!(
+            "{kills} kills in {took:.1?}, {} commands answered, up again within {slowest:.1?}",
+            answered.len()
+        ),
     );
 
     // The same key gets the byte-same answer, whatever happened in between.

@@ -8,7 +8,6 @@ pub mod books;
 mod list;
 mod poison;
 pub mod shop;
-pub mod torture;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -27,7 +26,7 @@ use super::audit::audit_healed;
 use super::load::Journal;
 use super::process::{Process, folder};
 use crate::support::provider::StubProvider;
-use crate::support::{eventually, eventually_within};
+use crate::support::{eventually, eventually_within, torture};
 use list::{EMBEDDED, Point, Reached};
 use poison::Poison;
 

@@ -9,19 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::bench::Bench;
 use crate::support::eventually;
+use crate::support::torture::seed;
 
 /// Facts of each order.
 const FACTS: u64 = 80;
 const ORDERS: usize = 6;
-
-fn seed() -> u64 {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("SEED={seed}");
-    seed
-}
 
 /// Whether an attempt fails is a function of seed, fact and attempt.
 fn draw(seed: u64, sequence: u64, attempt: usize) -> u64 {

@@ -9,7 +9,7 @@ use waybill::adapters::Adapters;
 
 use super::fleet::Fleet;
 use super::load;
-use crate::support::{Client, Place, eventually_within};
+use crate::support::{Client, Place, eventually_within, torture};
 
 /// Quick, with calls under way at any moment, and leases that are soon somebody else's.
 pub const PACE: [&str; 5] = [
@@ -27,10 +27,7 @@ const KILLS: usize = 6;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_and_replaced_under_load_two_of_every_role_see_every_order_to_its_end() {
-    let seed =
-        std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
-    println!("SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = torture::random();
     let Some(place) = Place::migrated(&PACE).await else {
         return;
     };

@@ -19,9 +19,9 @@ use super::audit;
 use super::fleet::Directory;
 use super::load::{self, Sent};
 use crate::crash::audit::{decode, logs};
-use crate::crash::points::{books, torture};
+use crate::crash::points::books;
 use crate::support::provider::StubProvider;
-use crate::support::{Client, Moment, Place, Role, eventually_within};
+use crate::support::{Client, Moment, Place, Role, eventually_within, torture};
 use aborts::{Run, aborts};
 
 /// Quick, with calls under way at any moment, and leases that are soon somebody else's.

@@ -14,14 +14,13 @@ use waybill::adapters::Adapters;
 use super::aborts::{Armed, Run};
 use super::{APART, ENDS_WITHIN, settled};
 use crate::crash::audit::{Orders, decode, logs, stock_adds_up, streams_have_no_holes};
-use crate::crash::points::torture;
 use crate::servers::audit;
 use crate::servers::fleet::Directory;
 use crate::servers::killed::PACE;
 use crate::servers::load::{self, Sent};
 use crate::servers::poison::{GROUPS, rubbish};
 use crate::servers::topic;
-use crate::support::{Client, Place, Role, eventually, kafka_brokers};
+use crate::support::{Client, Place, Role, eventually, kafka_brokers, torture};
 
 /// Where the services abort, and the projectors beside them, round by round.
 pub const ABORTED_AT: [[&str; 2]; 8] = [
