@@ -17,8 +17,8 @@ use infra::view_store::{
 use crate::fold::{Fold, sort_key, stamp_of};
 use crate::orders::{OfOrder, facts_of};
 
-/// Rows that are read at a time: as many as the view store writes, for the same reason.
-const READS: usize = 32;
+/// Rows that are read at a time. A read waits for no disk to sync, and a chunk is two rounds of them.
+const READS: usize = 128;
 
 /// A row as the logs have it.
 #[derive(Debug, Clone)]

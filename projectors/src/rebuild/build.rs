@@ -186,9 +186,8 @@ impl Rebuild {
             if chunk.is_empty() {
                 break;
             }
-            for side in &mut sides {
-                side.look(&chunk).await?;
-            }
+            let [live, built] = &mut sides;
+            tokio::try_join!(live.look(&chunk), built.look(&chunk))?;
             let facts = chunk.iter().map(OfOrder::len).sum::<usize>();
             told.send_modify(|progress| {
                 progress.orders += chunk.len() as u64;
