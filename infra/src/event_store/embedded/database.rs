@@ -25,7 +25,7 @@ const STORE: &str = "store";
 
 /// Memtables are flushed when they have this size: small, since an idle process is to hold less
 /// than 150 MB with all of its keyspaces.
-const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
 /// Journals are kept until what they hold is flushed, at most this much (the engine's smallest):
 /// it bounds what a restart replays.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
