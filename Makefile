@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test torture scale record lint deny fmt up down
+.PHONY: help run demo test torture planted scale record lint deny fmt up down
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,12 @@ TORTURE ?= 5
 torture: ## Abort TORTURE times at each crash point, at any time of reaching it
 	$(SERVERS) up
 	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) TORTURE=$(TORTURE) cargo test --workspace --locked $(WITH) --test it points:: -- --nocapture --test-threads=1
+	$(MAKE) planted
+
+# The program has the bugs in it, so it is built once more; what is shipped never has.
+planted: ## Plant bugs in the program, one after the other, and show that each is seen
+	$(SERVERS) up
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) cargo test --workspace --locked --features "crash-points planted-bugs $(FEATURES)" --test it planted:: -- --nocapture --test-threads=1
 
 scale: ## Kill it with 100,000 orders, rebuild a view of 200,000 on both stacks (takes an hour)
 	$(SERVERS) up

@@ -135,7 +135,8 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names the first key that is wrong.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        crate::crash::check().map_err(|(key, message)| ConfigError {
+        let armed = crate::crash::check().and_then(|()| crate::planted::check());
+        armed.map_err(|(key, message)| ConfigError {
             key: key.to_owned(),
             found: Found(Some(ENVIRONMENT.into())),
             message,

@@ -120,7 +120,7 @@ pub const fn number_of(name: &str) -> usize {
     panic!("there is no crash point of that name in infra::crash::POINTS")
 }
 
-const fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) const fn is_same(one: &[u8], other: &[u8]) -> bool {
     let mut at = 0;
     while at < one.len() && at < other.len() && one[at] == other[at] {
         at += 1;

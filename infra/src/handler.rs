@@ -172,6 +172,8 @@ where
                 Err(Refusal::Rejected(rejection)) => return Err(HandleError::Rejected(rejection)),
                 Err(Refusal::Impossible(broken)) => return Err(HandleError::Impossible(broken)),
             };
+            #[cfg(feature = "planted-bugs")]
+            let events = crate::planted::without_tombstones(events);
             if events.is_empty() {
                 return Ok(Handled {
                     token: (before.version > 0).then(|| stream.fact(before.version)),
@@ -185,6 +187,8 @@ where
                 reply: reply.map(|reply| reply(&facts, &after.state)),
                 ..with_agenda(&facts, origin)
             };
+            #[cfg(feature = "planted-bugs")]
+            let (request, outside) = crate::planted::without_reply(request);
             crate::crash_point!("append.before-queue");
             let append = trace::within(Kind::Client, "append", self.store.service().name());
             let appended = append.run(self.store.append(request)).await;
@@ -192,6 +196,8 @@ where
             match appended {
                 Ok(_) => {
                     crate::crash_point!("append.before-answer");
+                    #[cfg(feature = "planted-bugs")]
+                    crate::planted::store_reply(&*self.store, outside).await;
                     let after = Arc::new(after);
                     self.cache.insert(stream.clone(), after.clone());
                     return Ok(Handled {

@@ -11,6 +11,7 @@
 //! - [`monitor`]: keeps the metrics that have to be asked for.
 //! - [`failure`]: what kinds of failure there are, and how long to wait after one.
 //! - [`crash`]: the points in all of these at which a test has the process abort.
+//! - [`planted`]: mistakes in all of these which a test has the process make.
 //!
 //! Then the ports; the adapters of each are in the folder of its name:
 //!
@@ -42,6 +43,7 @@ pub mod lease;
 pub mod monitor;
 mod origin;
 pub mod payment_provider;
+pub mod planted;
 mod prefix;
 pub mod redrive;
 pub mod relay;

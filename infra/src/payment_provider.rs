@@ -32,7 +32,11 @@ impl Call {
     /// The key under which the provider knows the call, however often it is made:
     /// `{orderId}:{operation}`.
     pub fn key(&self) -> String {
-        format!("{}:{}", self.order, self.operation.task())
+        let (order, operation) = (self.order, self.operation.task());
+        if self.repeated && crate::planted!("new-key-on-retry") {
+            return format!("{order}:{operation}:again");
+        }
+        format!("{order}:{operation}")
     }
 }
 

@@ -86,6 +86,9 @@ impl Projector {
                 Polled::Leaving(_) => continue,
             };
             infra::crash_point!("projector.after-poll");
+            if infra::planted!("commit-before-write") {
+                commit(subscription.as_mut(), &records).await?;
+            }
             let written = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 written = self.write(&records, subscription.as_mut()) => written?,

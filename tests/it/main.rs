@@ -17,6 +17,7 @@
 //! - `recorded`: logs of every release, read by today's code.
 //! - `verify`: what is damaged in a log or on a topic is found and named.
 //! - `crash`: a real process, killed again and again.
+//! - `planted`: mistakes that a process is made to make are seen by all of these.
 //! - `oracle`: what is left behind, looked at by somebody who shares no code with it.
 
 #![expect(
@@ -39,6 +40,7 @@ mod http;
 mod journey;
 mod loops;
 mod oracle;
+mod planted;
 mod rebuild;
 mod recorded;
 mod relay;

@@ -4,7 +4,10 @@
 //! - `book`: what customers asked and were told. `books`: what the payment provider did.
 //! - `dump`: an embedded store, written down for the oracle.
 //! - `embedded`, `servers`: load, and what the oracle says; damage, and what it says then.
+//! - `aborted`: load, with a process that aborts again and again.
 
+#[cfg(feature = "crash-points")]
+mod aborted;
 mod book;
 mod books;
 mod dump;

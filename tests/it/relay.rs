@@ -14,6 +14,7 @@ use infra::bus::Publisher;
 use infra::event_store::Log;
 use infra::lease::{LeaseHolder, Terms};
 use infra::relay::{CHECKPOINT, LEASE, Relay};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::contract::{Databases, stream, to};
@@ -128,8 +129,14 @@ async fn a_relay_whose_lease_is_somebody_elses_ends() {
     };
     eventually(take, Option::is_some).await;
     batch(&given, 10).await;
-    given.relay().run(1, CancellationToken::new()).await;
+    let relay = given.relay();
+    let run = timeout(
+        Duration::from_secs(5),
+        relay.run(1, CancellationToken::new()),
+    );
+    let ended = run.await;
     assert_eq!(given.store.checkpoint(CHECKPOINT).await.unwrap(), None);
+    ended.expect("it ends");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

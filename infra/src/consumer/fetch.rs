@@ -121,6 +121,8 @@ impl Background {
                 ask = self.asked.recv() => ask,
                 Ok(()) = self.wants.changed() => continue,
                 (polled, place) = poll => {
+                    #[cfg(feature = "planted-bugs")]
+                    crate::planted::commit_too_early(&mut *self.subscription, &polled).await?;
                     let failed = polled.as_ref().err().cloned();
                     let leaving = matches!(polled, Ok(Polled::Leaving(_)));
                     place.send(polled);

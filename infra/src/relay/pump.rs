@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::record::records_of;
 use super::status;
-use super::{CHECKPOINT, Halt, LEASE, Ready, Relay, Trouble};
+use super::{CHECKPOINT, Halt, Ready, Relay, Trouble, fence};
 use crate::bus::{Ack, Acknowledged, BusError, Refused, Session};
 use crate::envelope::REPLAY;
 use crate::event_store::{Checkpoint, StoreError, StoredFact};
@@ -158,6 +158,9 @@ impl<'a> Pump<'a> {
             match send(&mut *self.session, fact, fact.position <= self.replays_to) {
                 Ok(ack) => {
                     crate::crash_point!("relay.after-produce");
+                    if crate::planted!("checkpoint-before-ack") {
+                        self.checkpoint.position = fact.position;
+                    }
                     let metadata = fact.metadata.clone();
                     let ack = traced(fact, ack);
                     self.under_way.push_back((fact.position, metadata, ack));
@@ -277,7 +280,7 @@ impl<'a> Pump<'a> {
         self.saved = self.checkpoint.position;
         self.saved_at = Instant::now();
         let (store, checkpoint) = (self.relay.store.clone(), self.checkpoint.clone());
-        let fence = Some((LEASE, self.epoch));
+        let fence = fence(self.epoch);
         let save = async move {
             store.set_checkpoint(CHECKPOINT, &checkpoint, fence).await?;
             crate::crash_point!("relay.after-checkpoint");

@@ -1,3 +1,5 @@
+#[cfg(feature = "crash-points")]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -8,6 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::support::Client;
+#[cfg(feature = "crash-points")]
+use crate::support::eventually;
 
 /// `waybill serve`, as a process of its own.
 pub struct Process {
@@ -122,6 +126,16 @@ impl Begun {
     pub async fn kill(mut self) {
         self.0.kill().await.unwrap();
     }
+}
+
+/// Waits until nobody has the folder, which this process had open: the writer may be about to end,
+/// and so may a process that was begun by this one at that moment and has what this one had.
+#[cfg(feature = "crash-points")]
+pub async fn is_let_go(data_dir: &Path) {
+    let inode = std::fs::metadata(data_dir.join("LOCK")).unwrap().ino();
+    let locks = async || std::fs::read_to_string("/proc/locks").unwrap();
+    let free = |locks: &String| !locks.contains(&format!(":{inode} "));
+    eventually(locks, free).await;
 }
 
 /// A folder for a process's data, short enough for its socket.

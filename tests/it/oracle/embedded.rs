@@ -1,5 +1,6 @@
 //! One process on an embedded store.
 
+use std::path::Path;
 use std::time::Duration;
 
 use infra::clock;
@@ -10,12 +11,13 @@ use serde_json::json;
 use waybill::adapters::Adapters;
 
 use super::{
-    APART, ORDERS, audit, books, dump, expect_clean, expect_finding, paid, provider, settings,
+    APART, Book, ORDERS, audit, books, dump, expect_clean, expect_finding, paid, provider, settings,
 };
 use crate::crash::audit::open_work;
 use crate::crash::process::{Process, folder};
 use crate::servers::{Crowd, Directory, Habits};
 use crate::support::eventually_within;
+use crate::support::provider::StubProvider;
 
 /// Far more than 150 orders take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -36,14 +38,19 @@ async fn left_by(orders: usize) -> World {
     eventually_within(ENDS_WITHIN, open, |open| *open == (0, 0)).await;
     process.terminate().await;
 
+    look(&data_dir, &crowd.book, &provider).await
+}
+
+/// What is in a folder that no process has.
+pub async fn look(data_dir: &Path, book: &Book, provider: &StubProvider) -> World {
     let mut world = World {
-        journal: crowd.book.read(),
-        ledger: Some(books::of(&provider)),
+        journal: book.read(),
+        ledger: Some(books::of(provider)),
         read_at: Some(clock::now().as_micros()),
         ..World::default()
     };
     let config = Config {
-        data_dir,
+        data_dir: data_dir.to_owned(),
         ..Config::default()
     };
     dump::of(&Adapters::open(&config).unwrap(), &mut world).await;

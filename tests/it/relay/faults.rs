@@ -30,12 +30,12 @@ async fn brokers_that_are_killed_or_that_stall_get_every_fact_once_they_are_back
             batch(&given, 500).await;
         }
         let last = given.store.last_position().await.unwrap();
+        let problem = || async { given.status.now().problem };
+        eventually(problem, Option::is_some).await;
         assert!(
             given.checkpoint().await.position < last,
             "{hurt}: nothing is taken"
         );
-        let problem = || async { given.status.now().problem };
-        eventually(problem, Option::is_some).await;
         brokers.run(mend).unwrap();
         given.relayed().await;
         let now = given.status.now();

@@ -16,7 +16,9 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 /// Removes what a pipeline that no longer runs had on servers, unless its test has failed.
 pub fn remove_unless_failed(servers: Servers) {
-    if std::thread::panicking() {
+    // What a planted bug leaves behind is not worth a look.
+    let planted = std::env::var_os("PLANTED").is_some();
+    if std::thread::panicking() && !planted {
         return;
     }
     // On a thread of its own, since this one may be running the test.

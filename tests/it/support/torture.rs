@@ -18,6 +18,13 @@ pub fn draw(random: &mut fastrand::Rng, often: u64) -> u64 {
     scaled(1, drawn)
 }
 
+/// Whether a crash point is to be tried: one of those that `POINTS` names, or any.
+#[cfg(feature = "crash-points")]
+pub fn is_asked_for(point: &str) -> bool {
+    let asked = std::env::var("POINTS");
+    asked.map_or(true, |asked| asked.split(',').any(|name| name == point))
+}
+
 fn long() -> Option<usize> {
     Some(std::env::var("TORTURE").ok()?.parse().unwrap())
 }

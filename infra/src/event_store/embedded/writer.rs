@@ -193,6 +193,8 @@ impl<'a> Draft<'a> {
 
     /// Adds a request, or refuses it and leaves the draft as it was.
     fn add(&mut self, service: Service, request: Append) -> Answer {
+        #[cfg(feature = "planted-bugs")]
+        let request = crate::planted::half_of(request, |of, at| self.is_at(service, of, at))?;
         if let Some(reply) = &request.reply {
             self.check_key(service, reply)?;
         }

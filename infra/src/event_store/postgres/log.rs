@@ -80,16 +80,19 @@ impl Log for PostgresEventStore {
 
     async fn read_log(&self, after: Position, limit: usize) -> Result<Vec<StoredFact>, StoreError> {
         let (mut facts, mut after) = (vec![], int(after));
+        let page = if crate::planted!("order-by-transaction") {
+            select_facts!("WHERE position > $1 ORDER BY xmin::text::bigint, position LIMIT $2")
+        } else {
+            select_facts!("WHERE position > $1 ORDER BY position LIMIT $2")
+        };
         loop {
             let wanted = limit - facts.len();
             let found = self
                 .ask(|| {
-                    sqlx::query(select_facts!(
-                        "WHERE position > $1 ORDER BY position LIMIT $2"
-                    ))
-                    .bind(after)
-                    .bind(rows(wanted))
-                    .fetch_all(self.pool())
+                    sqlx::query(page)
+                        .bind(after)
+                        .bind(rows(wanted))
+                        .fetch_all(self.pool())
                 })
                 .await?;
             facts.reserve(found.len());

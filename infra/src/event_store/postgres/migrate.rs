@@ -164,6 +164,8 @@ async fn upgrade(
             continue;
         }
         let failed = |e: sqlx::Error| self::failed(&format!("apply {name} to {database}"), &e);
+        #[cfg(feature = "planted-bugs")]
+        let sql = &crate::planted::without_order_lock(sql);
         sqlx::raw_sql(sql)
             .execute(&mut *transaction)
             .await

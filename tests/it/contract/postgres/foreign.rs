@@ -41,6 +41,9 @@ async fn a_reader_misses_nothing_while_others_insert_in_transactions_of_their_ow
             for _ in 0..40 {
                 let id = ids::order().to_string();
                 let mut transaction = on.begin().await.unwrap();
+                // It has its number as soon as it has written anything, long before its positions.
+                let number = sqlx::query("SELECT pg_current_xact_id()");
+                number.execute(&mut *transaction).await.unwrap();
                 insert(&mut transaction, &id, 1).await;
                 // The position is taken; the commit comes later, after others have asked for theirs.
                 tokio::time::sleep(Duration::from_millis(n)).await;
@@ -82,6 +85,8 @@ async fn a_reader_misses_nothing_while_others_insert_in_transactions_of_their_ow
         missed.is_empty() && seen.len() == there.len(),
         "missed {missed:?}"
     );
+    // Who comes late meets pages of many transactions.
+    assert_eq!(follow(stores.payment(), done).await, there);
 }
 
 /// Follows the log, and says what it saw.

@@ -2,7 +2,6 @@
 //!
 //! It is about a SKU that no order has, so that nothing waits for it but that one.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +16,9 @@ use serde_json::{Value, json};
 use waybill::tools::{DlqRequest, Request, Select};
 
 use super::super::load::Answered;
+use super::super::process::is_let_go;
 use super::ask;
-use crate::support::{eventually, eventually_within};
+use crate::support::eventually_within;
 
 /// The groups that take facts of the inventory: two services and three views.
 const GROUPS: usize = 5;
@@ -56,7 +56,7 @@ impl Poison {
             ..Append::default()
         };
         open(data_dir).append(request).await.unwrap();
-        eventually(async || is_held(data_dir), |held| !held).await;
+        is_let_go(data_dir).await;
         Self {
             whole: facts.into_iter().next().unwrap(),
         }
@@ -64,16 +64,16 @@ impl Poison {
 
     /// Says what the fact was to be, and waits until all have taken it and what waits behind it.
     pub async fn cure(&self, data_dir: &Path) {
-        let parked = || letters(data_dir, false);
-        let ended = || letters(data_dir, true);
-        let in_all = async || Some(parked().await? + ended().await?);
+        let broken = || Select {
+            ids: vec![self.whole.id.to_string()],
+            ..Select::default()
+        };
+        // Those that ended too, and not those of what waits behind it.
+        let in_all = async || letters(data_dir, broken(), true).await;
         eventually_within(CURED_WITHIN, in_all, |letters| *letters >= Some(GROUPS)).await;
         let replacement = String::from_utf8(self.whole.payload.to_vec()).unwrap();
         let redrive = Request::Dlq(DlqRequest::Redrive {
-            select: Select {
-                ids: vec![self.whole.id.to_string()],
-                ..Select::default()
-            },
+            select: broken(),
             replacement: Some(replacement),
             reason: None,
             dry_run: false,
@@ -81,7 +81,7 @@ impl Poison {
         // Each time anew: a group may have parked it in the meantime.
         let left = async || {
             ask(data_dir, &redrive).await;
-            parked().await
+            letters(data_dir, Select::default(), false).await
         };
         eventually_within(CURED_WITHIN, left, |letters| *letters == Some(0)).await;
     }
@@ -107,8 +107,7 @@ impl Poison {
 }
 
 /// How many dead letters there are, or were; none where nobody can say.
-async fn letters(data_dir: &Path, ended: bool) -> Option<usize> {
-    let select = Select::default();
+async fn letters(data_dir: &Path, select: Select, ended: bool) -> Option<usize> {
     let list = Request::Dlq(DlqRequest::List { select, ended });
     let listed = ask(data_dir, &list).await?;
     listed["letters"].as_array().map(Vec::len)
@@ -132,14 +131,6 @@ async fn receipts(data_dir: &Path) -> Vec<StoredFact> {
             .unwrap();
     }
     store.read_stream(&stream, 0, 2).await.unwrap()
-}
-
-/// Whether anybody has the folder: the writer may be about to end, and so may a process that was
-/// begun by this one at that moment and has what this one had open.
-fn is_held(data_dir: &Path) -> bool {
-    let inode = std::fs::metadata(data_dir.join("LOCK")).unwrap().ino();
-    let locks = std::fs::read_to_string("/proc/locks").unwrap();
-    locks.contains(&format!(":{inode} "))
 }
 
 fn open(data_dir: &Path) -> Arc<dyn EventStore> {

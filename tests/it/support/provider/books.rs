@@ -34,6 +34,8 @@ pub(super) struct Books {
 }
 
 struct Kept {
+    /// What it is kept under: whatever whoever called it by.
+    key: String,
     call: Call,
     outcome: Outcome,
     /// Whoever makes the call hears nothing, and whoever asks does.
@@ -65,7 +67,7 @@ impl Books {
         match (request.method.as_str(), &*request.parts()) {
             ("GET", ["operations", key]) => Some(self.find(key)),
             ("POST", ["payments", payment, _]) => match call_of(request, payment) {
-                Some(call) => self.carry_out(call, decided).await,
+                Some((key, call)) => self.carry_out(key, call, decided).await,
                 None => Some(Reply::problem(400, "bad-request")),
             },
             _ => Some(Reply::problem(404, "no-such-path")),
@@ -79,13 +81,13 @@ impl Books {
         }
     }
 
-    async fn carry_out(&self, call: Call, decided: Option<Outcome>) -> Option<Reply> {
+    async fn carry_out(&self, key: String, call: Call, decided: Option<Outcome>) -> Option<Reply> {
         let (outcome, silent) = match decided {
             Some(outcome) => (outcome, false),
             None => self.decide(&call).await,
         };
         let mut kept = self.kept.lock().unwrap();
-        if let Some(known) = kept.get(&call.key()).filter(|known| known.is_final()) {
+        if let Some(known) = kept.get(&key).filter(|known| known.is_final()) {
             return match known {
                 Kept { call: first, .. } if *first != call => {
                     Some(Reply::problem(409, "key-reused"))
@@ -95,6 +97,7 @@ impl Books {
             };
         }
         let one = Kept {
+            key: key.clone(),
             call,
             outcome,
             silent,
@@ -102,7 +105,7 @@ impl Books {
         };
         self.enter(&one);
         let reply = one.reply();
-        kept.insert(one.call.key(), one);
+        kept.insert(key, one);
         (!silent).then_some(reply)
     }
 
@@ -164,7 +167,7 @@ impl Kept {
             (Outcome::Pending, _) => ("pending", None),
         };
         let mut reply = json!({
-            "key": self.call.key(),
+            "key": self.key,
             "amount": self.call.amount,
             "currency": self.call.currency,
             "outcome": word,
@@ -176,8 +179,9 @@ impl Kept {
     }
 }
 
-/// The call that a request makes; none where it is not as the contract says.
-fn call_of(request: &Request, payment: &str) -> Option<Call> {
+/// The call that a request makes, and its key, which says nothing to a provider; none where it is not
+/// as the contract says.
+fn call_of(request: &Request, payment: &str) -> Option<(String, Call)> {
     let value = |name: &str| request.body.get(name).cloned();
     let order: OrderId = serde_json::from_value(value("orderId")?).ok()?;
     let amount: Amount = serde_json::from_value(value("amount")?).ok()?;
@@ -191,7 +195,7 @@ fn call_of(request: &Request, payment: &str) -> Option<Call> {
         repeated: false,
     };
     let named = payment == call.payment_id.to_string();
-    let keyed = request.header("idempotency-key") == Some(&call.key());
+    let key = request.header("idempotency-key")?.to_owned();
     let plain = request.header("content-type") == Some("application/json");
-    (named && keyed && plain).then_some(call)
+    (named && plain).then_some((key, call))
 }
