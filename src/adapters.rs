@@ -116,10 +116,7 @@ impl Adapters {
             store(place(Service::Delivery)?),
         ];
         let kafka = servers.kafka_place();
-        let membership = Membership {
-            session_timeout: servers.kafka.session,
-            ..Membership::default()
-        };
+        let membership = Membership::of(servers.kafka.session);
         let bus: Arc<dyn Bus> = Arc::new(KafkaBus::new(kafka.clone(), membership));
         let views = CassandraViewStore::new(&servers.views()?);
         Ok(Self {

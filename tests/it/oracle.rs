@@ -9,8 +9,8 @@
 #[cfg(feature = "crash-points")]
 mod aborted;
 mod book;
-mod books;
-mod dump;
+pub mod books;
+pub mod dump;
 mod embedded;
 mod servers;
 
@@ -39,7 +39,7 @@ const PACE: [&str; 5] = [
 ];
 
 /// A provider with books, whose answers are sometimes lost.
-async fn provider() -> StubProvider {
+pub async fn provider() -> StubProvider {
     let playing = Simulated {
         success_rate: 100,
         delay: Duration::from_millis(20),
@@ -48,7 +48,7 @@ async fn provider() -> StubProvider {
     StubProvider::playing(playing).await
 }
 
-fn settings(provider: &StubProvider) -> Vec<String> {
+pub fn settings(provider: &StubProvider) -> Vec<String> {
     let settings = provider.settings().into_iter();
     settings.chain(PACE.map(ToOwned::to_owned)).collect()
 }
@@ -76,7 +76,7 @@ fn paid(world: &World) -> Vec<&str> {
 /// That nothing is wrong, and that these alone had nothing to look at. A world of which that is not
 /// so is kept, for the program `oracle --dump`.
 #[track_caller]
-fn expect_clean(world: &World, not_looked_at: &[&str]) {
+pub fn expect_clean(world: &World, not_looked_at: &[&str]) {
     let report = audit(world);
     println!("{report}");
     if !report.is_clean() {

@@ -2,17 +2,19 @@
 //!
 //! - `audit`: what must be true of the servers' data afterwards, whatever happened before.
 //! - `fleet`, `load`: processes in every role, and customers who do not give up.
-//! - `killed`: roles that are killed, or that stop for a while, under load.
+//! - `faults`: connections, servers and roles that fail in every way, judged by the oracle.
+//! - `killed`: roles that are killed under load.
 //! - `poison`: a record that is broken on its way.
 //! - `replayed`: facts that are published again.
 //! - `stopped`: servers that are not there for a while.
 
 mod audit;
 mod demo;
+pub mod faults;
 mod fleet;
 mod killed;
 mod load;
-mod own;
+pub mod own;
 #[cfg(feature = "crash-points")]
 pub mod points;
 mod poison;

@@ -7,6 +7,7 @@ mod order;
 mod pipeline;
 mod place;
 pub mod provider;
+pub mod proxy;
 mod remove;
 mod role;
 mod servers;

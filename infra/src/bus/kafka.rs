@@ -46,16 +46,27 @@ pub struct Membership {
     /// A member that is not heard of for so long has lost its partitions. The brokers bound it.
     pub session_timeout: Duration,
     /// A member whose process does not poll for so long has lost its partitions; at least the
-    /// session's.
+    /// session's. Also how long a member waits for the answer to its joining, which comes when all
+    /// others have joined, or never where its connection is dead and does not say so.
     pub max_poll_interval: Duration,
+}
+
+/// Members poll all the time, whether they want records or not, and so join within seconds.
+const POLL_INTERVAL: Duration = Duration::from_secs(15);
+
+impl Membership {
+    /// With a session of so long.
+    pub fn of(session_timeout: Duration) -> Self {
+        Self {
+            session_timeout,
+            max_poll_interval: POLL_INTERVAL.max(session_timeout),
+        }
+    }
 }
 
 impl Default for Membership {
     fn default() -> Self {
-        Self {
-            session_timeout: Duration::from_secs(10),
-            max_poll_interval: Duration::from_secs(300),
-        }
+        Self::of(Duration::from_secs(10))
     }
 }
 

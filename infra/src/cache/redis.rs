@@ -1,12 +1,13 @@
 //! A cache that all processes share, on Redis.
 //!
 //! A server that does not answer costs a caller [`ANSWER`] once; then this process uses a cache of
-//! its own and asks again after [`PAUSE`]. Marks and locks that were set on one side are not seen on
-//! the other: what they would have saved is done twice, and the deciders take it as nothing.
+//! its own and asks again after [`PAUSE`], on another connection: one may be dead and not say so. Marks
+//! and locks that were set on one side are not seen on the other: what they would have saved is done
+//! twice, and the deciders take it as nothing.
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -40,7 +41,8 @@ return 0";
 
 /// Marks and locks on a Redis server, all keys behind a prefix.
 pub struct RedisCache {
-    server: ConnectionManager,
+    client: Client,
+    connection: Mutex<ConnectionManager>,
     prefix: String,
     own: LocalCache,
     lock: Script,
@@ -88,13 +90,9 @@ impl RedisCache {
 
     fn of(client: Client, prefix: &str) -> Result<Self, InvalidRedis> {
         tls::choose_cryptography();
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(ANSWER))
-            .set_response_timeout(Some(ANSWER));
-        let server = ConnectionManager::new_lazy_with_config(client, config);
         Ok(Self {
-            server: server.map_err(|_| InvalidRedis::Url)?,
+            connection: Mutex::new(connection(&client).map_err(|_| InvalidRedis::Url)?),
+            client,
             prefix: prefix.to_owned(),
             own: LocalCache::new(),
             lock: Script::new(LOCK),
@@ -105,6 +103,16 @@ impl RedisCache {
 
     fn key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
+    }
+
+    fn server(&self) -> ConnectionManager {
+        self.connection().clone()
+    }
+
+    fn connection(&self) -> MutexGuard<'_, ConnectionManager> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the server says; none where it is away.
@@ -122,6 +130,9 @@ impl RedisCache {
             "Redis is away: this process uses a cache of its own"
         );
         metrics::counter!("waybill_cache_fallbacks_total").increment(1);
+        if let Ok(another) = connection(&self.client) {
+            *self.connection() = another;
+        }
         if let Ok(mut away) = self.away.lock() {
             *away = Some(Instant::now() + PAUSE);
         }
@@ -137,7 +148,7 @@ impl RedisCache {
 #[async_trait]
 impl Cache for RedisCache {
     async fn is_marked(&self, key: &str) -> bool {
-        let mut server = self.server.clone();
+        let mut server = self.server();
         let marked = self.ask(server.exists(self.key(key))).await;
         match marked {
             Some(marked) => marked,
@@ -146,7 +157,7 @@ impl Cache for RedisCache {
     }
 
     async fn mark(&self, key: &str, life: Duration) {
-        let mut server = self.server.clone();
+        let mut server = self.server();
         let marked: Option<()> = self
             .ask(server.pset_ex(self.key(key), "", millis(life)))
             .await;
@@ -156,7 +167,7 @@ impl Cache for RedisCache {
     }
 
     async fn lock(&self, key: &str, owner: &str, epoch: u64, life: Duration) -> bool {
-        let mut server = self.server.clone();
+        let mut server = self.server();
         let mut taking = self.lock.key(self.key(key));
         let taken = self
             .ask(
@@ -174,7 +185,7 @@ impl Cache for RedisCache {
     }
 
     async fn unlock(&self, key: &str, owner: &str) {
-        let mut server = self.server.clone();
+        let mut server = self.server();
         let mut giving = self.unlock.key(self.key(key));
         let _: Option<bool> = self.ask(giving.arg(owner).invoke_async(&mut server)).await;
         // It may have been taken while the server was away.
@@ -182,10 +193,19 @@ impl Cache for RedisCache {
     }
 
     async fn ready(&self) -> Result<(), Away> {
-        let mut server = self.server.clone();
+        let mut server = self.server();
         let answered: Option<()> = self.ask(server.ping()).await;
         answered.ok_or(Away)
     }
+}
+
+/// One that is made when it is first needed.
+fn connection(client: &Client) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(0)
+        .set_connection_timeout(Some(ANSWER))
+        .set_response_timeout(Some(ANSWER));
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 /// At least one: Redis takes no 0.

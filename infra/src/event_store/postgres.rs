@@ -30,12 +30,14 @@ mod writer;
 
 use std::fmt;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use domain::Service;
 use domain::values::Timestamp;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -56,6 +58,12 @@ const CONNECTIONS: u32 = 8;
 const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long a read may take in all: a server that is stopped never answers.
 const READ: Duration = Duration::from_secs(10);
+/// How long it may take on one connection: one that is dead and does not say so never answers, and
+/// another one may. Longer than the lock time-out of the session.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long a connection may take to show that it is alive when it is given back: what takes longer
+/// is closed, and its place is free again.
+const GIVEN_BACK: Duration = Duration::from_secs(2);
 /// How often it is looked what other processes have appended. Each look costs the server some
 /// 0.1 ms, and an order that crosses processes waits for half of this at each crossing.
 const POLL: Duration = Duration::from_millis(50);
@@ -86,6 +94,8 @@ impl PostgresEventStore {
             .acquire_timeout(ACQUIRE)
             // A round trip for every read; a read on a lost connection is made again instead.
             .test_before_acquire(false)
+            // The pool itself waits for that without an end, and eight that are dead are all.
+            .after_release(|connection, _| Box::pin(is_alive(connection)))
             .connect_lazy_with(place.reading());
         let changes = watch::Sender::new(0);
         let shared = Arc::new(Shared {
@@ -112,10 +122,11 @@ impl PostgresEventStore {
         let asked = async {
             let mut lost = 0;
             loop {
-                match ask().await {
+                match timeout(ATTEMPT, ask()).await {
                     // All that were idle may be lost at once.
-                    Err(e) if is_lost(&e) && lost < CONNECTIONS => lost += 1,
-                    answer => return answer.map_err(|e| store_error(&e)),
+                    Ok(Err(e)) if is_lost(&e) && lost < CONNECTIONS => lost += 1,
+                    Ok(answer) => return answer.map_err(|e| store_error(&e)),
+                    Err(_) => {}
                 }
             }
         };
@@ -134,6 +145,15 @@ impl fmt::Debug for PostgresEventStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgresEventStore({})", self.shared.service)
     }
+}
+
+/// Whether a connection answers soon.
+async fn is_alive(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let late = |_| sqlx::Error::Io(ErrorKind::TimedOut.into());
+    timeout(GIVEN_BACK, connection.ping())
+        .await
+        .map_err(late)??;
+    Ok(true)
 }
 
 /// Wakes readers of this process when another one has appended.
@@ -169,8 +189,8 @@ async fn look(pool: &PgPool) -> Result<(u64, Option<Timestamp>), StoreError> {
                 (SELECT due_at FROM due WHERE due_at > now() ORDER BY due_at LIMIT 1)",
     )
     .fetch_one(pool);
-    let late = |_| StoreError::Unavailable(format!("no answer within {READ:?}"));
-    let (position, next) = timeout(READ, looked)
+    let late = |_| StoreError::Unavailable(format!("no answer within {ATTEMPT:?}"));
+    let (position, next) = timeout(ATTEMPT, looked)
         .await
         .map_err(late)?
         .map_err(|e| store_error(&e))?;

@@ -1,11 +1,13 @@
 //! The roads of an order whose money is at a provider behind HTTP.
 
+mod unknown;
+
 use domain::values::OrderId;
 use infra::payment_provider::Operation;
 use serde_json::Value;
 
 use crate::support::provider::{Fault, KEY, Outcome, Reply, StubProvider, When};
-use crate::support::{Fast, Pipeline};
+use crate::support::{Fast, Pipeline, eventually};
 
 async fn start() -> (StubProvider, Pipeline) {
     let provider = StubProvider::start().await;
@@ -101,6 +103,32 @@ async fn money_is_given_back_once_though_that_is_refused_and_its_answer_lost() {
         [(Operation::Authorize, 1950), (Operation::Void, 1950)]
     );
     pipeline.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_after_the_order_was_cancelled_charges_nobody() {
+    let held_and_let_go = [(Operation::Authorize, 1950), (Operation::Void, 1950)];
+    for (outcome, status, money) in [
+        (Outcome::Approved, "VOIDED", &held_and_let_go[..]),
+        (Outcome::Refused("card-expired"), "FAILED", &[]),
+    ] {
+        let (provider, pipeline) = start().await;
+        let undecided = Fault::Decides(Outcome::Pending);
+        provider.fail(Operation::Authorize, When::After, undecided);
+        let id = pipeline.place("sku-1", 1, 1950).await;
+        pipeline.payment_in(&id, "REQUESTED").await;
+        let asked = async || provider.requests().len();
+        eventually(asked, |asked| *asked > 0).await;
+        pipeline.cancel(&id, "too slow").await.expect(202);
+        pipeline.payment_in(&id, "UNDO_REQUESTED").await;
+        provider.decide(&format!("{id}:authorize"), outcome);
+        pipeline.order_in(&id, "CANCELLED").await;
+        let order = pipeline.payment_in(&id, status).await;
+        assert_eq!(order["cancelReason"], "too slow");
+        assert_eq!(done(&provider, &id), money);
+        pipeline.expect_stock("sku-1", 10, 0).await;
+        pipeline.finish().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,19 @@ impl Fleet {
         self.directory.clone()
     }
 
+    /// Kills one of the six processes, and starts another in its place; says which role it has.
+    pub async fn kill_one(&mut self, n: usize) -> &'static str {
+        let which = n % 2;
+        let (name, role) = match n / 2 {
+            0 => ("command-api", &mut self.commands[which]),
+            1 => ("projectors", &mut self.projectors[which]),
+            _ => ("query-api", &mut self.queries[which]),
+        };
+        replace(&self.place, name, role).await;
+        self.is_at(which);
+        name
+    }
+
     /// Kills one of every role, and starts another in its place.
     pub async fn kill_and_replace(&mut self, which: usize) {
         let Self {
@@ -77,8 +90,18 @@ impl Fleet {
         replace(&self.place, "command-api", &mut commands[which]).await;
         replace(&self.place, "projectors", &mut projectors[which]).await;
         replace(&self.place, "query-api", &mut queries[which]).await;
-        let found = client(&commands[which], &queries[which]);
+        self.is_at(which);
+    }
+
+    fn is_at(&self, which: usize) {
+        let found = client(&self.commands[which], &self.queries[which]);
         self.directory.0.lock().unwrap()[which] = found;
+    }
+
+    /// All processes.
+    pub fn roles(&self) -> impl Iterator<Item = &Role> {
+        let roles = self.commands.iter().chain(&self.projectors);
+        roles.chain(&self.queries)
     }
 
     /// That none has exited.

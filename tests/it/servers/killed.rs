@@ -1,14 +1,14 @@
-//! Roles that are killed, or stand still for a while, while customers order.
+//! Roles that are killed while customers order.
 
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use domain::Service;
 use serde_json::Value;
 use tokio::time::sleep;
 use waybill::adapters::Adapters;
 
-use super::fleet::Fleet;
-use super::load;
+use super::faults::Stage;
 use crate::support::{Client, Place, eventually_within, torture};
 
 /// Quick, with calls under way at any moment, and leases that are soon somebody else's.
@@ -20,62 +20,43 @@ pub const PACE: [&str; 5] = [
     "lease_ms=1000",
 ];
 
-const ORDERS: usize = 2000;
-const APART: Duration = Duration::from_millis(20);
-/// How often one of every role is killed.
-const KILLS: usize = 6;
+const APART: Duration = Duration::from_millis(60);
+/// Two of every role.
+const PROCESSES: usize = 6;
+/// How often each of them is killed; and in a long run.
+const KILLS: usize = 3;
+const MANY_KILLS: usize = 20;
+/// The pause before each, in milliseconds: most of them meet a process that has joined its groups,
+/// and some do not.
+const PAUSE_MS: Range<u64> = 100..1500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_and_replaced_under_load_two_of_every_role_see_every_order_to_its_end() {
     let mut random = torture::random();
-    let Some(place) = Place::migrated(&PACE).await else {
+    let Some(mut stage) = Stage::on_shared_servers(&[], APART).await else {
         return;
     };
-    let mut fleet = Fleet::start(place).await;
-    load::receive(&fleet.directory(), 200, 1000).await;
-    let customers = tokio::spawn(load::orders(fleet.directory(), 0..ORDERS, APART));
-    for kill in 0..KILLS {
-        // At any moment: this is a wait for nothing.
-        sleep(Duration::from_millis(random.u64(3000..6000))).await;
-        fleet.kill_and_replace(kill % 2).await;
+    let begun = Instant::now();
+    let (mut all, mut kills) = ([0, 1, 2, 3, 4, 5], 0);
+    for _ in 0..torture::scaled(KILLS, MANY_KILLS) {
+        random.shuffle(&mut all);
+        for process in all {
+            // At any moment: this is a wait for nothing.
+            sleep(Duration::from_millis(random.u64(PAUSE_MS))).await;
+            let role = stage.fleet.kill_one(process).await;
+            stage.fault(&format!("{role} {} was killed", process % 2));
+            kills += 1;
+        }
     }
-    assert!(
-        !customers.is_finished(),
-        "the last was not killed under load"
+    let took = begun.elapsed();
+    let left = stage.finish().await;
+    torture::report(
+        "roles on servers are killed under load",
+        &format!(
+            "{kills} kills, {} of each of six processes, in {took:.1?}, {left}",
+            kills / PROCESSES
+        ),
     );
-    let sent = customers.await.unwrap();
-    fleet.finish(&sent).await;
-}
-
-/// Long enough for its partitions and its leases to be somebody else's.
-const STANDS_STILL: Duration = Duration::from_secs(4);
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_take_over_from_a_process_that_stands_still_and_it_does_nothing_twice() {
-    let Some(place) = Place::migrated(&PACE).await else {
-        return;
-    };
-    let fleet = Fleet::start(place).await;
-    load::receive(&fleet.directory(), 40, 1000).await;
-    let customers = tokio::spawn(load::orders(fleet.directory(), 0..400, APART));
-    let mut sent = vec![];
-    for (which, customer) in ["the first", "the second"].into_iter().enumerate() {
-        let frozen = [&fleet.commands[which], &fleet.projectors[which]];
-        frozen.iter().for_each(|role| role.freeze());
-        // Others take over what it had.
-        let client = fleet.directory().client(which + 1);
-        let completed = async {
-            let placed = load::place(&client, customer).await;
-            let id = placed.order.as_deref().unwrap();
-            client.order_in(id, "COMPLETED").await;
-            placed
-        };
-        let (placed, ()) = tokio::join!(completed, sleep(STANDS_STILL));
-        sent.push(placed);
-        frozen.iter().for_each(|role| role.thaw());
-    }
-    sent.extend(customers.await.unwrap());
-    fleet.finish(&sent).await;
 }
 
 /// Less than the 30 s for which a lock on a payment lives.

@@ -3,7 +3,9 @@
 //!
 //! What they ask and are told is kept in a [`Book`], for the oracle to read.
 
+use std::future::pending;
 use std::ops::Range;
+use std::pin::pin;
 use std::time::Duration;
 
 use infra::clock;
@@ -24,8 +26,9 @@ const ANSWER: Duration = Duration::from_secs(4);
 /// cores with everything else beside it sometimes seconds; what waits for a server that is missing
 /// takes as long as that is.
 pub const TAKES_WITHIN: Duration = Duration::from_secs(8);
-/// The pause before a customer asks again.
-const PAUSE: Duration = Duration::from_millis(50);
+/// The pause before a customer asks again, at first and at most: in an outage there are hundreds who
+/// do, and the pipeline is to be busy with more than them.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 /// Of so many customers one gives up where there is no answer, and one cancels.
 const GIVES_UP: usize = 7;
 const CANCELS: usize = 9;
@@ -93,6 +96,20 @@ pub async fn place(client: &Client, customer: &str) -> Sent {
     }
 }
 
+/// The pauses of one who asks again and again.
+struct Patience(Duration);
+
+impl Patience {
+    fn new() -> Self {
+        Self(PAUSES[0])
+    }
+
+    async fn wait(&mut self) {
+        sleep(self.0).await;
+        self.0 = (self.0 * 2).min(PAUSES[1]);
+    }
+}
+
 fn hangs_up_after(n: usize) -> Duration {
     Duration::from_millis((n % SHORT_MS) as u64)
 }
@@ -121,16 +138,41 @@ impl Crowd {
     }
 
     pub async fn orders(&self, numbers: Range<usize>, apart: Duration) -> Vec<Sent> {
+        self.orders_until(numbers, apart, pending()).await
+    }
+
+    /// The same; who has not come by the time when it is `enough` stays away.
+    pub async fn orders_until(
+        &self,
+        numbers: Range<usize>,
+        apart: Duration,
+        enough: impl Future<Output = ()>,
+    ) -> Vec<Sent> {
+        let mut enough = pin!(enough);
         let mut customers = JoinSet::new();
         let mut tick = interval(apart);
         // However long anybody waits for an answer, the next ones come.
         tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
         for n in numbers {
-            tick.tick().await;
+            tokio::select! {
+                biased;
+                () = &mut enough => break,
+                _ = tick.tick() => {}
+            }
             let crowd = self.clone();
             customers.spawn(async move { crowd.customer(n).await });
         }
         customers.join_all().await
+    }
+
+    /// Places one at one of the two, or else at the other, and returns its id.
+    pub async fn order(&self, which: usize, customer: &str) -> String {
+        let item = json!({"sku": "sku-1", "quantity": 1, "unitPrice": 1901});
+        let body = json!({"customerId": customer, "currency": "EUR", "items": [item]});
+        let key = format!("order-{customer}");
+        let placed = self.until_answered(which, "/api/orders", &key, &body);
+        let placed = placed.await.expect(201);
+        placed.body["orderId"].as_str().unwrap().to_owned()
     }
 
     fn is_difficult(&self, n: usize, each: usize) -> bool {
@@ -194,20 +236,25 @@ impl Crowd {
         let path = format!("/api/deliveries/{order}/fail");
         let reason = json!({"reason": "no such street"});
         let asked = async {
+            let mut patience = Patience::new();
             loop {
                 let told = self.until_answered(n, &path, &path, &reason).await;
                 if told.status != 404 {
                     return told;
                 }
-                sleep(PAUSE).await;
+                patience.wait().await;
             }
         };
-        let told = timeout(LOOKS_FOR, asked).await.expect("a delivery");
+        // Whether it was asked in time is another's question, as below.
+        let Ok(told) = timeout(LOOKS_FOR, asked).await else {
+            return;
+        };
         assert!([200, 409].contains(&told.status.as_u16()), "{}", told.body);
     }
 
     /// Reads the order until what its token names is seen.
     async fn see(&self, n: usize, order: &str, token: &str) {
+        let mut patience = Patience::new();
         for which in n.. {
             match self.read(which, order, Some(token)).await {
                 Some(reply) if reply.status == 200 => return,
@@ -217,20 +264,21 @@ impl Crowd {
                 }
                 None => {}
             }
-            sleep(PAUSE).await;
+            patience.wait().await;
         }
     }
 
     /// Reads the order until it has ended, from everybody in turn.
     async fn look_after(&self, n: usize, order: &str) {
         let look = async {
+            let mut patience = Patience::new();
             for which in n.. {
                 let read = self.read(which, order, None).await;
                 let status = read.map(|read| read.body["status"].clone());
                 if status.is_some_and(|status| status == "COMPLETED" || status == "CANCELLED") {
                     return;
                 }
-                sleep(PAUSE).await;
+                patience.wait().await;
             }
         };
         // Who has seen enough goes away; whether it ends is another's question.
@@ -250,11 +298,12 @@ impl Crowd {
     }
 
     async fn until_answered(&self, n: usize, path: &str, key: &str, body: &Value) -> Reply {
+        let mut patience = Patience::new();
         for which in n.. {
             if let Some(reply) = self.try_for(ANSWER, which, path, key, body).await {
                 return reply;
             }
-            sleep(PAUSE).await;
+            patience.wait().await;
         }
         unreachable!("an answer comes first")
     }

@@ -1,5 +1,7 @@
-//! Servers that nobody else uses, to be stopped and killed.
+//! Servers that nobody else uses, to be stopped and killed, and reached through proxies.
 
+use std::net::TcpListener;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -9,6 +11,8 @@ use tokio::task::spawn_blocking;
 use crate::support::Addresses;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers/servers");
+/// Where in its folder a set has settings of its own.
+const SETTINGS: &str = "settings";
 const MOST: [&str; 4] = ["postgres", "kafka", "cassandra", "redis"];
 /// What the script takes for servers that are somebody else's.
 const VARIABLES: [&str; 4] = [
@@ -18,11 +22,32 @@ const VARIABLES: [&str; 4] = [
     "WAYBILL_REDIS_URL",
 ];
 
+/// What its Kafka says beside its usual address: to clients that come in here, that the broker is
+/// there, where a proxy may be.
+const ANOTHER_LISTENER: &str = "\
+listeners=PLAINTEXT://127.0.0.1:@PORT@,CONTROLLER://127.0.0.1:@CONTROLLER_PORT@,\
+PROXIED://127.0.0.1:{here}
+advertised.listeners=PLAINTEXT://127.0.0.1:@PORT@,PROXIED://127.0.0.1:{there}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
+";
+/// Ports that neither the script nor the kernel chooses, so that they are free later too.
+const PORTS: Range<u16> = 12_000..20_000;
+
 /// One of each server, and another Postgres server for the inventory service alone.
 pub struct Own {
     pub most: Set,
     pub inventory: Set,
     pub addresses: Addresses,
+    pub broker: Detour,
+}
+
+/// A way to a server by somebody in between.
+#[derive(Debug, Clone)]
+pub struct Detour {
+    /// Where the server takes those who come that way.
+    pub server: String,
+    /// The port at which it tells them that it is.
+    pub told: u16,
 }
 
 /// Waits until nobody else has the servers: what is stopped is stopped for all. They are started
@@ -42,8 +67,12 @@ pub async fn servers() -> Option<MutexGuard<'static, Option<Own>>> {
 
 impl Own {
     fn up() -> Self {
-        let most = Set::up("stopped", &MOST);
-        let inventory = Set::up("stopped-inventory", &["postgres"]);
+        let [here, there] = [free_port(), free_port()];
+        let listeners = ANOTHER_LISTENER
+            .replace("{here}", &here.to_string())
+            .replace("{there}", &there.to_string());
+        let most = Set::up("stopped", &MOST, &[("kafka.properties", &listeners)]);
+        let inventory = Set::up("stopped-inventory", &["postgres"], &[]);
         let addresses = Addresses {
             postgres: most.address("POSTGRES_URL"),
             inventory: Some(inventory.address("POSTGRES_URL")),
@@ -55,6 +84,10 @@ impl Own {
             most,
             inventory,
             addresses,
+            broker: Detour {
+                server: format!("127.0.0.1:{here}"),
+                told: there,
+            },
         }
     }
 
@@ -75,8 +108,13 @@ pub struct Set {
 }
 
 impl Set {
-    fn up(name: &str, servers: &[&str]) -> Self {
+    /// Starts them, with settings that are added to the files of those names.
+    fn up(name: &str, servers: &[&str], settings: &[(&str, &str)]) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(folder.join(SETTINGS)).unwrap();
+        for (file, added) in settings {
+            std::fs::write(folder.join(SETTINGS).join(file), added).unwrap();
+        }
         let guard = Command::new("setsid")
             .args(["sh", "-c", "read -r _; exec \"$0\" down", SCRIPT])
             .env("SERVERS_DIR", &folder)
@@ -88,6 +126,8 @@ impl Set {
             folder,
             _guard: guard.unwrap(),
         };
+        // An earlier run that was killed may still be about to end its own, which say otherwise.
+        set.run(&["down"]);
         set.run(&[&["up"], servers].concat());
         set
     }
@@ -114,11 +154,18 @@ impl Set {
     fn script(&self) -> Command {
         let mut script = Command::new(SCRIPT);
         script.env("SERVERS_DIR", &self.folder);
+        script.env("SERVERS_SETTINGS", self.folder.join(SETTINGS));
         for variable in VARIABLES {
             script.env_remove(variable);
         }
         script
     }
+}
+
+fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(PORTS));
+    let free = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.unwrap()
 }
 
 fn run(mut script: Command, arguments: &[&str]) -> String {

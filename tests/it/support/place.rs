@@ -47,7 +47,13 @@ impl Addresses {
 /// A pipeline's names on servers, which nobody else uses: its databases, topics and keyspace. They
 /// are removed with it, unless the test has failed.
 pub struct Place {
+    /// Where its servers are.
+    pub at: Addresses,
     settings: Vec<String>,
+    /// What its processes are told instead.
+    detours: Vec<String>,
+    /// Whether what its roles log is kept.
+    heard: bool,
 }
 
 impl Place {
@@ -67,14 +73,31 @@ impl Place {
         let inventory = at.inventory.iter();
         settings.extend(inventory.map(|url| format!("inventory_postgres_url={url}")));
         settings.extend(SETTINGS.iter().chain(own).map(|&one| one.to_owned()));
-        let place = Self { settings };
+        let place = Self {
+            at: at.clone(),
+            settings,
+            detours: vec![],
+            heard: false,
+        };
         let migrated = place.waybill(&["migrate"]).output().await.unwrap();
         let said = String::from_utf8_lossy(&migrated.stderr).into_owned();
         assert!(migrated.status.success(), "{said}");
         place
     }
 
-    /// What the processes are configured with.
+    /// Sends the processes that are started from now on to other addresses than the test.
+    pub fn sent_to(mut self, detours: Vec<String>) -> Self {
+        self.detours = detours;
+        self
+    }
+
+    /// Keeps what roles that are started from now on log, for [`Role::said`].
+    pub fn heard(mut self) -> Self {
+        self.heard = true;
+        self
+    }
+
+    /// What the processes are configured with, but for detours.
     pub fn config(&self) -> Config {
         config_of(&self.settings)
     }
@@ -102,7 +125,10 @@ impl Place {
     pub async fn start_with(&self, role: &str, args: &[&str]) -> Role {
         let mut command = self.waybill(&[role, "--json"]);
         command.args(args);
-        Role::start(command).await
+        match self.heard {
+            true => Role::start_heard(command).await,
+            false => Role::start(command).await,
+        }
     }
 
     /// A tour of the pipeline behind those two.
@@ -137,7 +163,8 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_waybill"));
         command.args(args);
         // Not as flags, which take no secrets: a URL that was given may hold one.
-        for (key, value) in self.settings.iter().filter_map(|pair| pair.split_once('=')) {
+        let settings = self.settings.iter().chain(&self.detours);
+        for (key, value) in settings.filter_map(|pair| pair.split_once('=')) {
             command.env(format!("WAYBILL_{}", key.to_uppercase()), value);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped());

@@ -164,6 +164,11 @@ impl StubProvider {
         faults.push((None, When::After, fault));
     }
 
+    /// Takes back what was to go wrong and has not.
+    pub fn relent(&self) {
+        self.shared.faults.lock().unwrap().clear();
+    }
+
     /// Cuts all connections, those too that are made from now on, until it is `up` again.
     pub fn down(&self) {
         self.shared.down.send_replace(true);
@@ -182,6 +187,11 @@ impl StubProvider {
     /// Decides what was pending under `key`.
     pub fn decide(&self, key: &str, outcome: Outcome) {
         self.shared.books.conclude(key, outcome);
+    }
+
+    /// Decides all that is pending.
+    pub fn decide_all(&self, outcome: &Outcome) {
+        self.shared.books.conclude_all(outcome);
     }
 
     /// The body of the answer that is kept under `key`.

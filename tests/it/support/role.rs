@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -18,6 +19,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(10);
 pub struct Role {
     child: Child,
     url: String,
+    /// What it logs, where that is kept.
+    log: Option<NamedTempFile>,
 }
 
 impl Role {
@@ -32,7 +35,27 @@ impl Role {
             .into_iter()
             .find_map(|name| up[name].as_str());
         let url = url.expect("an address").to_owned();
-        Self { child, url }
+        Self {
+            child,
+            url,
+            log: None,
+        }
+    }
+
+    /// The same, and keeps what it logs.
+    pub async fn start_heard(mut command: Command) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        command.stderr(log.reopen().unwrap());
+        Self {
+            log: Some(log),
+            ..Self::start(command).await
+        }
+    }
+
+    /// What it has logged so far.
+    pub fn said(&self) -> String {
+        let log = self.log.as_ref().expect("one whose log is kept");
+        std::fs::read_to_string(log.path()).unwrap()
     }
 
     /// Where it listens.

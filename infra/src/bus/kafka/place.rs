@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use domain::Service;
 use rdkafka::ClientConfig;
 
+/// A request without an answer is given up after this, with its connection, which may be dead and
+/// not say so. The library's own minute is as long as an order may take.
+const ANSWER_MS: &str = "10000";
+
 /// The brokers, and how to talk to them.
 #[derive(Clone)]
 pub struct KafkaPlace {
@@ -80,7 +84,8 @@ impl KafkaPlace {
             .set("client.id", format!("waybill-{name}"))
             // A broker that comes back is found again within a second.
             .set("reconnect.backoff.ms", "50")
-            .set("reconnect.backoff.max.ms", "1000");
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.timeout.ms", ANSWER_MS);
         client
     }
 }

@@ -39,8 +39,6 @@ const FETCHED: &str = "1000";
 /// Memory for what is fetched ahead, in KiB.
 const FETCHED_KIB: &str = "4096";
 const FETCH_AGAIN_MS: &str = "5";
-/// A request without an answer is given up after this.
-const ANSWER_MS: &str = "10000";
 /// How long a commit may take: as long as a request.
 const COMMIT_WITHIN: Duration = Duration::from_secs(10);
 /// A commit that a rebalance refused is made again after this.
@@ -97,7 +95,6 @@ impl KafkaSubscription {
             .set("queued.min.messages", FETCHED)
             .set("queued.max.messages.kbytes", FETCHED_KIB)
             .set("fetch.queue.backoff.ms", FETCH_AGAIN_MS)
-            .set("socket.timeout.ms", ANSWER_MS)
             .create_with_context(Member::default())?;
         let names: Vec<_> = topics.iter().map(|of| (*of, place.topic(*of))).collect();
         let topics: Vec<_> = names.iter().map(|(_, name)| name.as_str()).collect();

@@ -118,6 +118,18 @@ impl Books {
         self.enter(one);
     }
 
+    /// Decides all that is pending.
+    pub fn conclude_all(&self, outcome: &Outcome) {
+        let mut kept = self.kept.lock().unwrap();
+        let pending = kept
+            .values_mut()
+            .filter(|one| one.outcome == Outcome::Pending);
+        for one in pending {
+            one.outcome = outcome.clone();
+            self.enter(one);
+        }
+    }
+
     fn enter(&self, one: &Kept) {
         if one.outcome == Outcome::Approved {
             let Call {
