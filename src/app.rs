@@ -9,6 +9,7 @@ use domain::view;
 use infra::clock;
 use infra::config::Config;
 use infra::event_store::EventStore;
+use infra::http;
 use infra::ids;
 use infra::tasks::Tasks;
 use infra::telemetry::metrics;
@@ -218,9 +219,9 @@ fn listen(
 }
 
 fn serve(tasks: &Tasks, name: &'static str, listener: TcpListener, router: Router) {
-    let stop = tasks.stopping().cancelled_owned();
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(stop)
+    let (door, router, over) = http::draining(listener, router, tasks.stopping());
+    let server = axum::serve(door, router)
+        .with_graceful_shutdown(over)
         .into_future();
     tasks.spawn(name, async move {
         if let Err(e) = server.await {

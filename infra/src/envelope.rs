@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use domain::FactId;
+use domain::{FactId, Position};
 
 use crate::bus::Record;
 use crate::codec::{self, Unreadable};
@@ -116,6 +116,11 @@ pub fn subject_of(record: &Record) -> String {
 /// The id of the record's fact, where that can be read.
 pub fn id_of(record: &Record) -> Option<FactId> {
     parsed(record, "ce_id").ok()
+}
+
+/// The position of the record's fact in its log, where that can be read.
+pub fn position_of(record: &Record) -> Option<Position> {
+    parsed(record, "ce_position").ok()
 }
 
 /// `urn:waybill:{service}`: the log that the fact is in.

@@ -21,8 +21,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Recorded;
 use domain::values::Timestamp;
+use domain::{FactId, Recorded};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -265,7 +265,8 @@ pub fn count_ended(group: &str, how: How) {
     metrics::counter!("waybill_parked_ended_total", "group" => group, "how" => how).increment(1);
 }
 
-/// The fact of a row as it stands in the log of its service, where that is one of `logs`.
+/// The fact of a row as it stands in the log of its service, where that is one of `logs`: the one
+/// that its record names, or where that is missing or of another key the one at its position.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -273,17 +274,31 @@ pub async fn stored_fact(
     logs: &[Arc<dyn EventStore>],
     row: &ParkedRow,
 ) -> Result<Option<StoredFact>, StoreError> {
-    let Some(id) = row.fact_id().filter(|id| id.sequence > 0) else {
+    let Some(log) = logs.iter().find(|log| log.service().name() == row.topic) else {
         return Ok(None);
     };
     // A record that names a fact of another service is not taken at its word.
-    let service = id.stream.category.service();
-    let log = logs.iter().find(|log| log.service() == service);
-    let Some(log) = log.filter(|_| row.topic == service.name()) else {
-        return Ok(None);
+    let of_log = |id: &FactId| id.sequence > 0 && id.stream.category.service() == log.service();
+    let named = match row.fact_id().filter(of_log) {
+        Some(id) => {
+            let found = log.read_stream(&id.stream, id.sequence - 1, 1).await?;
+            found.into_iter().find(|fact| fact.id == id)
+        }
+        None => None,
     };
-    let found = log.read_stream(&id.stream, id.sequence - 1, 1).await?;
-    Ok(found.into_iter().find(|fact| fact.id == id))
+    let is_of_row = |fact: &StoredFact| codec::key_of(&fact.id) == row.key;
+    if named.as_ref().is_some_and(is_of_row) {
+        return Ok(named);
+    }
+    let position = row.original.as_ref();
+    let position = position.and_then(|original| envelope::position_of(&original.record()));
+    let Some(position) = position.filter(|position| *position > 0) else {
+        return Ok(named);
+    };
+    let found = log.read_log(position - 1, 1).await?;
+    let found = found.into_iter().find(|fact| fact.position == position);
+    // Under a wrong key both name one fact; a fact of another order is not taken for this one.
+    Ok(found.filter(|fact| is_of_row(fact) || Some(fact) == named.as_ref()))
 }
 
 /// True for a row that may be taken up now, if it is the first of its topic and key.

@@ -4,6 +4,7 @@ mod bench;
 mod broken;
 mod cli;
 mod letters;
+mod many;
 mod order;
 mod redrive;
 mod tools;

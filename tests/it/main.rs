@@ -17,6 +17,7 @@
 //! - `recorded`: logs of every release, read by today's code.
 //! - `verify`: what is damaged in a log or on a topic is found and named.
 //! - `crash`: a real process, killed again and again.
+//! - `overload`: more than can be served, and ends under load.
 //! - `planted`: mistakes that a process is made to make are seen by all of these.
 //! - `oracle`: what is left behind, looked at by somebody who shares no code with it.
 
@@ -40,6 +41,7 @@ mod http;
 mod journey;
 mod loops;
 mod oracle;
+mod overload;
 mod planted;
 mod rebuild;
 mod recorded;

@@ -54,7 +54,7 @@ pub fn settings(provider: &StubProvider) -> Vec<String> {
 }
 
 /// What the oracle says of a world that was written down and read again.
-fn audit(world: &World) -> Report {
+pub fn audit(world: &World) -> Report {
     let mut lines = vec![];
     world.write(&mut lines).unwrap();
     let mut read = World::default();

@@ -21,6 +21,6 @@ pub use order::order_of_three;
 pub use pipeline::{Fast, Pipeline};
 pub use place::{Addresses, Place};
 pub use remove::remove_unless_failed;
-pub use role::Role;
+pub use role::{Role, resident_mb};
 pub use servers::{cassandra_nodes, kafka_brokers, own_prefix, postgres_url, redis_url};
 pub use settings::config_of;

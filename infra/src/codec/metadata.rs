@@ -66,15 +66,24 @@ impl<'a> Metadata<'a> {
         })
     }
 
+    /// All of it or nothing: a fact that lost a part would be taken as one of no order, and nothing
+    /// would follow from it.
     fn order(&self) -> Result<Option<OrderContext>, Unreadable> {
-        let (Some(customer_id), Some(currency), Some(total_amount), Some(placed_at)) = (
-            &self.customer_id,
-            &self.currency,
-            &self.total_amount,
-            &self.placed_at,
-        ) else {
+        let parts = [
+            ("customerId", &self.customer_id),
+            ("currency", &self.currency),
+            ("totalAmount", &self.total_amount),
+            ("placedAt", &self.placed_at),
+        ];
+        if parts.iter().all(|(_, part)| part.is_none()) {
             return Ok(None);
-        };
+        }
+        let [customer_id, currency, total_amount, placed_at] = parts.map(|(key, part)| {
+            let missing = || Unreadable::Broken(format!("metadata {key} is missing"));
+            part.as_ref().ok_or_else(missing)
+        });
+        let (customer_id, currency) = (customer_id?, currency?);
+        let (total_amount, placed_at) = (total_amount?, placed_at?);
         let units: u64 = parse("totalAmount", total_amount)?;
         let wrong = |key: &'static str| {
             move |e: domain::values::Invalid| Unreadable::Broken(format!("{key} {e}"))

@@ -13,10 +13,13 @@ use std::panic::AssertUnwindSafe;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::gate::Gate;
+use super::token::waits;
 use super::{MAX_BODY_BYTES, Problem};
 use crate::telemetry::trace;
 
-/// Requests at once; one more is refused at once, so that the others keep their latency.
+/// Requests at once; one more is refused at once, so that memory is bounded. What keeps latency is
+/// the [gate](super::gate), which mostly refuses before that.
 pub const MAX_IN_FLIGHT: usize = 2048;
 
 /// The longest that a request may take: past any wait of its own.
@@ -29,11 +32,14 @@ pub fn with_limits<S: Clone + Send + Sync + 'static>(
     routes: Router<S>,
     api: &'static str,
 ) -> Router<S> {
-    let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+    let limits = Limits {
+        in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+        gate: Gate::new(),
+    };
     routes
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(in_flight, bounded))
+        .layer(from_fn_with_state(limits, bounded))
         .layer(from_fn_with_state(api, measured))
         .layer(from_fn(caught))
 }
@@ -49,19 +55,36 @@ async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
-async fn bounded(
-    State(in_flight): State<Arc<Semaphore>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let Ok(_permit) = in_flight.try_acquire() else {
-        let detail = "too many requests are being answered";
-        return Problem::try_again("overloaded", detail, 1).into_response();
+#[derive(Clone)]
+struct Limits {
+    in_flight: Arc<Semaphore>,
+    gate: Arc<Gate>,
+}
+
+async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+    let Ok(_permit) = limits.in_flight.try_acquire() else {
+        return overloaded();
     };
-    match timeout(REQUEST_TIMEOUT, next.run(request)).await {
+    let answer = timeout(REQUEST_TIMEOUT, async {
+        if waits(&request) {
+            return next.run(request).await;
+        }
+        let Some(inside) = limits.gate.enter().await else {
+            return overloaded();
+        };
+        let response = next.run(request).await;
+        inside.done();
+        response
+    });
+    match answer.await {
         Ok(response) => response,
         Err(_) => Problem::try_again("timed-out", "the request took too long", 1).into_response(),
     }
+}
+
+fn overloaded() -> Response {
+    let detail = "too many requests are being answered";
+    Problem::try_again("overloaded", detail, 1).into_response()
 }
 
 async fn measured(State(api): State<&'static str>, request: Request, next: Next) -> Response {

@@ -1,7 +1,7 @@
 //! Consistency tokens: the id of the last fact that a command appended.
 
-use axum::http::StatusCode;
-use axum::http::header;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::{FactId, Sequence, StreamId};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,12 @@ impl After {
     pub fn fact(&self, streams: &[StreamId]) -> Result<Option<FactId>, Problem> {
         fact_of(self.after.as_deref(), |stream| streams.contains(stream))
     }
+}
+
+/// A read that may take seconds on purpose: until what it is after is there.
+pub(super) fn waits(request: &Request) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    request.method() == Method::GET && query.split('&').any(|pair| pair.starts_with("after="))
 }
 
 /// The fact that `after` names, where the read `shows` its stream.

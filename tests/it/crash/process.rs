@@ -9,9 +9,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::Client;
 #[cfg(feature = "crash-points")]
 use crate::support::eventually;
+use crate::support::{Client, resident_mb};
 
 /// `waybill serve`, as a process of its own.
 pub struct Process {
@@ -86,11 +86,7 @@ impl Process {
 
     /// The memory that the process has in RAM.
     pub fn resident_mb(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.child.id().unwrap());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
-        kilobytes.parse::<u64>().unwrap() / 1024
+        resident_mb(self.child.id().unwrap())
     }
 
     /// SIGKILL: the process gets no chance to do anything.

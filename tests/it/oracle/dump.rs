@@ -42,7 +42,7 @@ pub async fn of(adapters: &Adapters, world: &mut World) {
 }
 
 fn stored(service: fact::Service, fact: &StoredFact) -> Stored {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Stored {
         service,
         position: fact.position.try_into().unwrap(),
@@ -83,8 +83,10 @@ async fn offsets(adapters: &Adapters, world: &mut World) {
 
 async fn parked(adapters: &Adapters, world: &mut World) {
     for (group, home) in groups() {
-        let rows = adapters.store(home).parked(&group, None, PARKED).await;
-        for row in rows.unwrap() {
+        let store = adapters.store(home);
+        let mut rows = store.parked(&group, None, PARKED).await.unwrap();
+        rows.extend(store.ended_parked(&group, None, PARKED).await.unwrap());
+        for row in rows {
             let mut services = SERVICES.into_iter();
             let from = services.find(|(service, _)| row.topic.contains(service.name()));
             world.parked.push(Parked {
@@ -97,7 +99,7 @@ async fn parked(adapters: &Adapters, world: &mut World) {
                 key: row.key,
                 class: row.class,
                 fact: row.fact,
-                open: true,
+                open: row.ended.is_none(),
             });
         }
     }

@@ -162,7 +162,9 @@ fn what_stands_beside_a_payload_is_what_its_schema_says() {
     }
     let mut fact = stored().remove(0);
     assert_eq!(fact.id.stream.category, Category::Order);
-    let required = texts(&schema["required"]);
+    // What an order is about is there as a whole, or not at all.
+    let mut required = texts(&schema["required"]);
+    required.extend(keys(&schema["dependentRequired"]));
     for key in keys(&schema["properties"]) {
         let mut without = schema["examples"][0].clone();
         without.as_object_mut().unwrap().remove(key);

@@ -157,6 +157,11 @@ impl Pipeline {
         self.adapters.tools(&Tasks::new()).answer(request).await
     }
 
+    /// What it keeps, to look inside.
+    pub fn adapters(&self) -> &Adapters {
+        &self.adapters
+    }
+
     /// The views, and what keeping them needs.
     pub fn views(&self) -> &Views {
         self.adapters.kept_views()

@@ -80,6 +80,11 @@ impl Role {
         assert_eq!(ended, None, "{} has exited", self.url);
     }
 
+    /// The memory that it has in RAM.
+    pub fn resident_mb(&self) -> u64 {
+        resident_mb(self.child.id().unwrap())
+    }
+
     /// Waits until it has ended, and says how.
     #[cfg(feature = "crash-points")]
     pub async fn ended(&mut self) -> ExitStatus {
@@ -115,4 +120,12 @@ impl Role {
         let pid = self.child.id().unwrap().try_into().unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
+}
+
+/// The memory that a process has in RAM.
+pub fn resident_mb(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+    kilobytes.parse::<u64>().unwrap() / 1024
 }

@@ -5,19 +5,25 @@
 
 use std::time::Duration;
 
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use super::KafkaBus;
 use super::member::Quiet;
-use crate::bus::{BusError, Delivered};
+use crate::bus::{BusError, Delivered, Record};
 use crate::envelope::{self, DEAD_LETTER};
 use crate::event_store::ParkedRow;
 
+/// The largest letter that is tried: brokers take a little over 1 MiB by default, and a letter has
+/// more headers than its record.
+const MAX_LETTER_BYTES: &str = "1048576";
 /// How long the brokers may take to have it. Who waits for it tries again.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Publishes the record of `row`, and returns once all replicas have it.
+/// Publishes the record of `row`, and returns once all replicas have it. Of a record that leaves no
+/// room for the reason the value stays behind: the row has it, and a letter that no broker takes
+/// would hold up all that is behind it.
 pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Result<(), BusError> {
     let rebuilt;
     let original = match (&record.record, &record.fact) {
@@ -29,13 +35,30 @@ pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Res
             &rebuilt
         }
     };
+    crate::crash_point!("letter.before-produce");
+    let why = why(bus, record, row);
+    let mut sent = send(bus, record, original, &why, original.payload.as_deref()).await;
+    if sent.as_ref().is_err_and(is_too_large) {
+        sent = send(bus, record, original, &why, None).await;
+    }
+    crate::crash_point!("letter.after-produce");
+    sent.map_err(BusError::from)
+}
+
+async fn send(
+    bus: &KafkaBus,
+    record: &Delivered,
+    original: &Record,
+    why: &[String; DEAD_LETTER.len()],
+    payload: Option<&[u8]>,
+) -> Result<(), KafkaError> {
     let mut headers = OwnedHeaders::new();
     for (key, value) in &original.headers {
         let value = Some(value.as_ref());
         headers = headers.insert(Header { key, value });
     }
-    for (key, value) in DEAD_LETTER.into_iter().zip(why(bus, record, row)) {
-        let value = Some(&value);
+    for (key, value) in DEAD_LETTER.into_iter().zip(why) {
+        let value = Some(value);
         headers = headers.insert(Header { key, value });
     }
     let topic = bus.place.dead_letters(record.partition.topic);
@@ -43,13 +66,14 @@ pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Res
     if let Some(key) = &original.key {
         letter = letter.key(key);
     }
-    if let Some(payload) = &original.payload {
-        letter = letter.payload(payload);
-    }
-    crate::crash_point!("letter.before-produce");
+    letter.payload = payload;
     let sent = producer(bus)?.send(letter, PUBLISHED_WITHIN).await;
-    crate::crash_point!("letter.after-produce");
-    sent.map(drop).map_err(|(e, _)| e.into())
+    sent.map(drop).map_err(|(e, _)| e)
+}
+
+fn is_too_large(e: &KafkaError) -> bool {
+    let code = e.rdkafka_error_code();
+    code == Some(RDKafkaErrorCode::MessageSizeTooLarge)
 }
 
 /// The values of [`DEAD_LETTER`].
@@ -66,7 +90,7 @@ fn why(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> [String; DEAD_LET
     ]
 }
 
-fn producer(bus: &KafkaBus) -> Result<&FutureProducer<Quiet>, BusError> {
+fn producer(bus: &KafkaBus) -> Result<&FutureProducer<Quiet>, KafkaError> {
     if let Some(producer) = bus.letters.get() {
         return Ok(producer);
     }
@@ -76,6 +100,7 @@ fn producer(bus: &KafkaBus) -> Result<&FutureProducer<Quiet>, BusError> {
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
+        .set("message.max.bytes", MAX_LETTER_BYTES)
         .set(
             "message.timeout.ms",
             PUBLISHED_WITHIN.as_millis().to_string(),

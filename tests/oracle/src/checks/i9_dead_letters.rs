@@ -177,7 +177,7 @@ fn taken_in_order(case: &Case<'_>, key: &str, checked: &mut Checked) {
     }
 }
 
-/// Each row has a copy on the topic of dead letters, and each copy a row.
+/// Each row has a copy on the topic of dead letters, but for those that only wait; and each copy a row.
 fn copies(case: &Case<'_>, rows: &BTreeMap<&Origin, &Parked>, checked: &mut Checked) {
     let Some(letters) = &case.world.dead_letters else {
         return;
@@ -196,7 +196,8 @@ fn copies(case: &Case<'_>, rows: &BTreeMap<&Origin, &Parked>, checked: &mut Chec
             );
         }
     }
-    for from in rows.keys().filter(|from| !copied.contains(**from)) {
+    let broken = rows.iter().filter(|(_, row)| row.class != WAITING);
+    for (from, _) in broken.filter(|(from, _)| !copied.contains(**from)) {
         checked.find(
             place(from),
             "it was set aside, and the topic of dead letters has no copy",

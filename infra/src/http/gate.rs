@@ -1,0 +1,152 @@
+//! Who is let in when more come than can be served.
+//!
+//! What a process, its disk or its store is short of shows in how long requests take: where even the
+//! quickest of a while took long, there is a queue that all of them stand in, and whoever comes in
+//! addition only makes it longer. So there is a limit on how many may be inside, which falls while
+//! that is so and grows while it is not, and one more is refused at once. Those that were let in
+//! keep their latency; a refusal costs little, since nothing of the request is read.
+//!
+//! Reads that wait on purpose (`?after=`) stay outside: how long they take says nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::yield_now;
+
+use super::MAX_IN_FLIGHT;
+
+/// What the quickest may take: ten times a commit on a slow disk.
+const ENOUGH: Duration = Duration::from_millis(50);
+/// The quickest of so long is looked at: longer than most hiccups of a machine, and short enough for
+/// few to come in before an overload is noticed.
+const WINDOW: Duration = Duration::from_millis(40);
+/// So many may be inside however long they take: a burst is not an overload, and a store that is far
+/// away still fills its batches.
+const LEAST: usize = 128;
+
+/// Lets requests in.
+pub struct Gate {
+    inside: AtomicUsize,
+    limit: AtomicUsize,
+    window: Mutex<Window>,
+}
+
+struct Window {
+    begun: Instant,
+    quickest: Option<Duration>,
+}
+
+/// A request that was let in, until this is dropped.
+pub struct Inside {
+    gate: Arc<Gate>,
+    begun: Instant,
+}
+
+impl Gate {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inside: AtomicUsize::new(0),
+            limit: AtomicUsize::new(MAX_IN_FLIGHT),
+            window: Mutex::new(Window {
+                begun: Instant::now(),
+                quickest: None,
+            }),
+        })
+    }
+
+    /// None, at once, where too many are inside.
+    pub async fn enter(self: &Arc<Self>) -> Option<Inside> {
+        let before = self.inside.fetch_add(1, Ordering::Relaxed);
+        let inside = Inside {
+            gate: self.clone(),
+            begun: Instant::now(),
+        };
+        if before >= self.limit.load(Ordering::Relaxed) {
+            return None;
+        }
+        // Behind all other work there is, so that a lack of processors shows too.
+        yield_now().await;
+        Some(inside)
+    }
+
+    fn took(&self, took: Duration) {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let quickest = window.quickest.map_or(took, |other| other.min(took));
+        window.quickest = Some(quickest);
+        if window.begun.elapsed() < WINDOW {
+            return;
+        }
+        *window = Window {
+            begun: Instant::now(),
+            quickest: None,
+        };
+        let inside = self.inside.load(Ordering::Relaxed);
+        let limit = self.limit.load(Ordering::Relaxed);
+        let next = next_limit(limit, inside, quickest);
+        self.limit.store(next, Ordering::Relaxed);
+    }
+}
+
+impl Inside {
+    /// It was answered.
+    pub fn done(self) {
+        self.gate.took(self.begun.elapsed());
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.gate.inside.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Falls to what would have taken as long as it may, at most by half; grows by an eighth.
+fn next_limit(limit: usize, inside: usize, quickest: Duration) -> usize {
+    if quickest <= ENOUGH {
+        return (limit + limit.div_ceil(8)).min(MAX_IN_FLIGHT);
+    }
+    let share = (ENOUGH.as_secs_f64() / quickest.as_secs_f64()).max(0.5);
+    let fewer = limit.min(inside) as f64 * share;
+    (fewer as usize).max(LEAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_millis(400);
+
+    #[test]
+    fn where_the_quickest_takes_long_fewer_are_let_in_and_some_always_are() {
+        let mut limit = next_limit(MAX_IN_FLIGHT, 800, LONG);
+        assert_eq!(limit, 400);
+        for _ in 0..10 {
+            limit = next_limit(limit, limit, LONG);
+        }
+        assert_eq!(limit, LEAST);
+    }
+
+    #[test]
+    fn once_the_quickest_is_quick_the_limit_is_soon_as_before() {
+        let (mut limit, mut windows) = (LEAST, 0);
+        while limit < MAX_IN_FLIGHT {
+            limit = next_limit(limit, 1, ENOUGH);
+            windows += 1;
+        }
+        assert!(WINDOW * windows < Duration::from_secs(2), "{windows}");
+    }
+
+    #[tokio::test]
+    async fn one_more_than_may_be_inside_is_refused_until_one_has_left() {
+        let gate = Gate::new();
+        gate.limit.store(LEAST, Ordering::Relaxed);
+        let mut inside = join_all((0..LEAST).map(|_| gate.enter())).await;
+        assert!(inside.iter().all(Option::is_some));
+        assert!(gate.enter().await.is_none());
+        inside.pop().flatten().unwrap().done();
+        assert!(gate.enter().await.is_some());
+    }
+}
