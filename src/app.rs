@@ -198,28 +198,48 @@ fn listen(
     servers: &Tasks,
 ) {
     let wait = config.http.fresh_wait;
+    // Half of what servers have to end.
+    let within = config.drain / 4;
     if let Some(listener) = listeners.command {
         let own = roles.services.clone();
         let services = adapters.services.clone();
         let (bus, cache) = (adapters.bus.clone(), adapters.outside.cache.clone());
         let api = command_api::Api::new(services, own, bus, cache, config.orders, wait);
-        serve(servers, "command API", listener, command_api::router(api));
+        serve(
+            servers,
+            "command API",
+            listener,
+            command_api::router(api),
+            within,
+        );
     }
     if let Some(listener) = listeners.query {
         let Views { store, all, .. } = &adapters.views;
         let (live, follow) = Live::follow(store.clone(), all, servers.stopping());
         servers.spawn("live tables", follow);
         let api = query_api::Api::new(store.clone(), live, wait);
-        serve(servers, "query API", listener, query_api::router(api));
+        serve(
+            servers,
+            "query API",
+            listener,
+            query_api::router(api),
+            within,
+        );
     }
     if let Some(listener) = listeners.projectors {
         let router = projectors::router(adapters.bus.clone(), adapters.views().clone());
-        serve(servers, "projectors", listener, router);
+        serve(servers, "projectors", listener, router, within);
     }
 }
 
-fn serve(tasks: &Tasks, name: &'static str, listener: TcpListener, router: Router) {
-    let (door, router, over) = http::draining(listener, router, tasks.stopping());
+fn serve(
+    tasks: &Tasks,
+    name: &'static str,
+    listener: TcpListener,
+    router: Router,
+    within: Duration,
+) {
+    let (door, router, over) = http::draining(listener, router, tasks.stopping(), within);
     let server = axum::serve(door, router)
         .with_graceful_shutdown(over)
         .into_future();

@@ -35,6 +35,9 @@ pub struct Partition {
     pub number: i32,
 }
 
+/// How much of a reason is kept: it repeats what the record says, which may be as large as a record.
+const REASON_CHARS: usize = 1000;
+
 /// A record that a consumer group is to take.
 #[derive(Debug, Clone)]
 pub struct Delivered {
@@ -90,7 +93,7 @@ impl Delivered {
             offset: self.offset,
             fact: self.fact_id(),
             class: class.to_owned(),
-            reason: reason.to_owned(),
+            reason: reason.chars().take(REASON_CHARS).collect(),
             attempts,
             parked_at: clock::now(),
             original: Original::of(self.record.as_ref(), &self.fact),

@@ -103,6 +103,10 @@ pub fn fact_of(record: &Record) -> Result<StoredFact, Unreadable> {
     })
 }
 
+/// More of a subject is not looked at: ours have 64 at most, and rows of parked facts have it in their
+/// key, which Postgres bounds at some 2700 bytes.
+const MAX_SUBJECT_CHARS: usize = 400;
+
 /// What the record is about, and so what waits behind it: its subject where that can be read,
 /// else its key. Keys of ours have no NUL; where there is one, its picture stands for it, since not
 /// every store keeps it.
@@ -110,7 +114,10 @@ pub fn subject_of(record: &Record) -> String {
     let subject = text(record, "ce_subject").ok().flatten();
     let key = || String::from_utf8_lossy(record.key.as_deref().unwrap_or_default());
     let subject = subject.map_or_else(key, Cow::Borrowed);
-    subject.replace('\0', "\u{2400}")
+    let subject = subject.chars().take(MAX_SUBJECT_CHARS);
+    subject
+        .map(|c| if c == '\0' { '\u{2400}' } else { c })
+        .collect()
 }
 
 /// The id of the record's fact, where that can be read.

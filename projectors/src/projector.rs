@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::values::Timestamp;
@@ -32,6 +33,9 @@ use crate::fold::Fold;
 /// Facts of one batch: enough to fold an order's burst into one write, few enough to be shown at
 /// once.
 const BATCH: usize = 512;
+
+/// A member that writes for so long polls meanwhile: a third of what brokers wait for a poll.
+const UNHEARD: Duration = Duration::from_secs(5);
 
 /// Keeps one table of one view.
 pub struct Projector {
@@ -115,11 +119,14 @@ impl Projector {
         let schema = self.view.schema();
         let mut pauses = pauses();
         loop {
-            let Folded { rows, spans, times } = self.fold(records).await?;
+            let Folded { rows, spans, times } = staying(subscription, self.fold(records)).await??;
             infra::crash_point!("projector.before-write");
             let applied = match rows.is_empty() {
                 true => Ok(()),
-                false => self.store.apply(schema, &self.table, rows).await,
+                false => {
+                    let apply = self.store.apply(schema, &self.table, rows);
+                    staying(subscription, apply).await?
+                }
             };
             drop(spans);
             let reason = match applied.map_err(Failure::from) {
@@ -210,6 +217,22 @@ struct Folded {
     spans: Vec<Work>,
     /// Of the oldest fact and the newest.
     times: Option<(Timestamp, Timestamp)>,
+}
+
+/// Does that, and stays a member of the group however long it takes, unless partitions go to another
+/// member.
+async fn staying<T>(
+    subscription: &mut dyn Subscription,
+    work: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    let left = async {
+        sleep(UNHEARD).await;
+        until_some_leave(subscription).await
+    };
+    tokio::select! {
+        done = work => Ok(done),
+        left = left => Err(left),
+    }
 }
 
 /// Stays a member of the group, and wants no records.

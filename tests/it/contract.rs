@@ -40,13 +40,13 @@ macro_rules! contract {
     };
 }
 
-mod bus;
+pub mod bus;
 mod cache;
 mod cassandra;
 mod courier;
 mod embedded;
 mod event_store;
-mod kafka;
+pub mod kafka;
 mod payment_provider;
 pub mod postgres;
 mod view_store;

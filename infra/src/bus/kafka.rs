@@ -51,7 +51,8 @@ pub struct Membership {
     pub max_poll_interval: Duration,
 }
 
-/// Members poll all the time, whether they want records or not, and so join within seconds.
+/// Members poll also while they write, wait or want no records, and so join within seconds. What they do
+/// without polling is a commit, of at most ten.
 const POLL_INTERVAL: Duration = Duration::from_secs(15);
 
 impl Membership {

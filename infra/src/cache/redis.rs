@@ -130,11 +130,13 @@ impl RedisCache {
             "Redis is away: this process uses a cache of its own"
         );
         metrics::counter!("waybill_cache_fallbacks_total").increment(1);
-        if let Ok(another) = connection(&self.client) {
-            *self.connection() = another;
-        }
-        if let Ok(mut away) = self.away.lock() {
+        // Of many who find that out at once, one makes another connection.
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if away.is_none_or(|until| until <= Instant::now()) {
             *away = Some(Instant::now() + PAUSE);
+            if let Ok(another) = connection(&self.client) {
+                *self.connection() = another;
+            }
         }
         None
     }

@@ -53,9 +53,13 @@ impl<'a> Metadata<'a> {
         written: Written,
     ) -> Result<Recorded, Unreadable> {
         let time = parse("time", &self.time)?;
+        let order = match placed(&fact, time) {
+            Some(order) => Some(order),
+            None => self.order()?,
+        };
         Ok(Recorded {
             time,
-            order: self.order()?.or_else(|| placed(&fact, time)),
+            order,
             correlation: self.correlation_id.into_owned(),
             causation: self.causation_id.into_owned(),
             traceparent: self.traceparent.map(Cow::into_owned),

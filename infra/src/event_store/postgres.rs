@@ -58,8 +58,8 @@ const CONNECTIONS: u32 = 8;
 const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long a read may take in all: a server that is stopped never answers.
 const READ: Duration = Duration::from_secs(10);
-/// How long it may take on one connection: one that is dead and does not say so never answers, and
-/// another one may. Longer than the lock time-out of the session.
+/// How long it may take at first: a connection that is dead and does not say so never answers, and
+/// another one may, in what is left. Longer than the lock time-out of the session.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a connection may take to show that it is alive when it is given back: what takes longer
 /// is closed, and its place is free again.
@@ -120,13 +120,13 @@ impl PostgresEventStore {
         ask: impl Fn() -> F,
     ) -> Result<T, StoreError> {
         let asked = async {
-            let mut lost = 0;
+            let (mut lost, mut patience) = (0, ATTEMPT);
             loop {
-                match timeout(ATTEMPT, ask()).await {
+                match timeout(patience, ask()).await {
                     // All that were idle may be lost at once.
                     Ok(Err(e)) if is_lost(&e) && lost < CONNECTIONS => lost += 1,
                     Ok(answer) => return answer.map_err(|e| store_error(&e)),
-                    Err(_) => {}
+                    Err(_) => patience = READ,
                 }
             }
         };

@@ -30,13 +30,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         check_content_type(&request)?;
-        let bytes = Bytes::from_request(request, state).await.map_err(|e| {
-            if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let detail = format!("the body has more than {MAX_BODY_BYTES} bytes");
-                return Problem::new(e.status(), "body-too-large", detail);
-            }
-            Problem::new(StatusCode::BAD_REQUEST, "body-unreadable", e.body_text())
-        })?;
+        let bytes = bytes_of(request, state).await?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             let detail = "a JSON body is required";
             return Err(Problem::new(
@@ -54,6 +48,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let value = serde_path_to_error::deserialize(&mut reader).map_err(describe)?;
         Ok(Self { value, canonical })
     }
+}
+
+/// The request with all of its body in memory.
+pub(super) async fn read(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = bytes_of(Request::from_parts(parts.clone(), body), &()).await?;
+    Ok(Request::from_parts(parts, bytes.into()))
+}
+
+async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|e| {
+        if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("the body has more than {MAX_BODY_BYTES} bytes");
+            return Problem::new(e.status(), "body-too-large", detail);
+        }
+        Problem::new(StatusCode::BAD_REQUEST, "body-unreadable", e.body_text())
+    })
 }
 
 /// Where an object is meant, serde takes an array of its fields too, which is nothing that a

@@ -21,32 +21,39 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Problem;
+use super::body::read;
 use super::token::waits;
 
 /// Nobody comes any more, where nobody came for so long: longer than a request is on its way.
 const QUIET: Duration = Duration::from_millis(50);
 /// For how long whoever comes is answered, at most: busy clients have used all of their connections
-/// by then.
+/// by then. A server with little time to end takes less.
 const AT_MOST: Duration = Duration::from_millis(500);
 
+/// How long the rest of a body that is refused is waited for: it is on its way.
+const BODY_WITHIN: Duration = Duration::from_millis(100);
+
 /// Puts an end to `routes` at `listener`: from `stop` on nobody is let in and requests are refused,
-/// and once the future is ready the connections can be closed.
+/// and once the future is ready, which is `within` so long, the connections can be closed.
 pub fn draining(
     listener: TcpListener,
     routes: Router,
     stop: CancellationToken,
+    within: Duration,
 ) -> (Door, Router, impl Future<Output = ()> + Send + 'static) {
     let end = Arc::new(End {
         stop: stop.clone(),
         refused: AtomicU64::new(0),
+        at_most: AT_MOST.min(within),
     });
     let door = Door {
         listener: Some(listener),
         stop,
+        closes: None,
     };
     let routes = routes.layer(from_fn_with_state(end.clone(), unless_over));
     (door, routes, async move { end.is_quiet().await })
@@ -56,6 +63,8 @@ pub fn draining(
 pub struct Door {
     listener: Option<TcpListener>,
     stop: CancellationToken,
+    /// When it is closed though there are still some at it.
+    closes: Option<Instant>,
 }
 
 impl Listener for Door {
@@ -63,6 +72,12 @@ impl Listener for Door {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        if self.stop.is_cancelled() {
+            let closes = self.closes.get_or_insert_with(|| Instant::now() + QUIET);
+            if *closes <= Instant::now() {
+                self.listener = None;
+            }
+        }
         if let Some(listener) = &mut self.listener {
             tokio::select! {
                 // Who is at the door comes in: closed in front of them, it would reset them.
@@ -84,6 +99,7 @@ impl Listener for Door {
 struct End {
     stop: CancellationToken,
     refused: AtomicU64,
+    at_most: Duration,
 }
 
 impl End {
@@ -91,27 +107,29 @@ impl End {
         self.stop.cancelled().await;
         let begun = Instant::now();
         let mut before = None;
-        while begun.elapsed() < AT_MOST {
+        while begun.elapsed() < self.at_most {
             let refused = self.refused.load(Ordering::Relaxed);
             if before == Some(refused) {
                 return;
             }
             before = Some(refused);
-            sleep(QUIET).await;
+            sleep(QUIET.min(self.at_most)).await;
         }
     }
 }
 
 async fn unless_over(State(end): State<Arc<End>>, request: Request, next: Next) -> Response {
-    if !end.stop.is_cancelled() {
-        if !waits(&request) {
-            return next.run(request).await;
-        }
+    if end.stop.is_cancelled() {
+        // Unread, it would be answered by a connection that is reset.
+        timeout(BODY_WITHIN, read(request)).await.ok();
+    } else if waits(&request) {
         tokio::select! {
             biased;
             response = next.run(request) => return response,
             () = end.stop.cancelled() => {}
         }
+    } else {
+        return next.run(request).await;
     }
     end.refused.fetch_add(1, Ordering::Relaxed);
     let detail = "the process is ending: ask another, or again";

@@ -3,7 +3,7 @@
 //! What a process, its disk or its store is short of shows in how long requests take: where even the
 //! quickest of a while took long, there is a queue that all of them stand in, and whoever comes in
 //! addition only makes it longer. So there is a limit on how many may be inside, which falls while
-//! that is so and grows while it is not, and one more is refused at once. Those that were let in
+//! that is so, and grows while it is not and so many come. One more is refused at once. Those that were let in
 //! keep their latency; a refusal costs little, since nothing of the request is read.
 //!
 //! Reads that wait on purpose (`?after=`) stay outside: how long they take says nothing.
@@ -16,14 +16,18 @@ use tokio::task::yield_now;
 
 use super::MAX_IN_FLIGHT;
 
-/// What the quickest may take: ten times a commit on a slow disk.
+/// What the quickest may take: ten times a commit of 5 ms.
 const ENOUGH: Duration = Duration::from_millis(50);
 /// The quickest of so long is looked at: longer than most hiccups of a machine, and short enough for
 /// few to come in before an overload is noticed.
 const WINDOW: Duration = Duration::from_millis(40);
-/// So many may be inside however long they take: a burst is not an overload, and a store that is far
-/// away still fills its batches.
+/// So many may be inside however long they take: a burst is not an overload, and of a store that takes
+/// 200 ms these are 640 requests a second.
 const LEAST: usize = 128;
+
+/// So many may be inside where nothing is known of them: a third of a second's work where 1,500 are served
+/// in one, which is how long those wait who come before an overload is noticed.
+const USUAL: usize = 512;
 
 /// Lets requests in.
 pub struct Gate {
@@ -41,13 +45,15 @@ struct Window {
 pub struct Inside {
     gate: Arc<Gate>,
     begun: Instant,
+    /// Whether it is still open how long it takes.
+    is_open: bool,
 }
 
 impl Gate {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             inside: AtomicUsize::new(0),
-            limit: AtomicUsize::new(MAX_IN_FLIGHT),
+            limit: AtomicUsize::new(USUAL),
             window: Mutex::new(Window {
                 begun: Instant::now(),
                 quickest: None,
@@ -58,13 +64,15 @@ impl Gate {
     /// None, at once, where too many are inside.
     pub async fn enter(self: &Arc<Self>) -> Option<Inside> {
         let before = self.inside.fetch_add(1, Ordering::Relaxed);
-        let inside = Inside {
+        let mut inside = Inside {
             gate: self.clone(),
             begun: Instant::now(),
+            is_open: false,
         };
         if before >= self.limit.load(Ordering::Relaxed) {
             return None;
         }
+        inside.is_open = true;
         // Behind all other work there is, so that a lack of processors shows too.
         yield_now().await;
         Some(inside)
@@ -89,22 +97,40 @@ impl Gate {
 }
 
 impl Inside {
-    /// It was answered.
-    pub fn done(self) {
-        self.gate.took(self.begun.elapsed());
+    /// It was done. A request that was wrong, or could not be served at all, says nothing of those that
+    /// are served: it is quick whatever these take, or as long as something is away.
+    pub fn done(mut self, served: bool) {
+        self.is_open = false;
+        if served {
+            self.gate.took(self.begun.elapsed());
+        }
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
         self.gate.inside.fetch_sub(1, Ordering::Relaxed);
+        // Whoever gave up has waited at least so long: the slow ones are not to go uncounted.
+        let waited = self.begun.elapsed();
+        if self.is_open && waited > ENOUGH {
+            self.gate.took(waited);
+        }
     }
 }
 
-/// Falls to what would have taken as long as it may, at most by half; grows by an eighth.
+/// Falls to what would have taken as long as it may, at most by half; grows by an eighth where so many
+/// come, and else goes back to what is usual. Where few are inside, something else than their number
+/// makes them slow.
 fn next_limit(limit: usize, inside: usize, quickest: Duration) -> usize {
+    let step = limit.div_ceil(8);
     if quickest <= ENOUGH {
-        return (limit + limit.div_ceil(8)).min(MAX_IN_FLIGHT);
+        return match limit < USUAL || inside * 2 >= limit {
+            true => (limit + step).min(MAX_IN_FLIGHT),
+            false => (limit - step).max(USUAL),
+        };
+    }
+    if inside < LEAST {
+        return limit;
     }
     let share = (ENOUGH.as_secs_f64() / quickest.as_secs_f64()).max(0.5);
     let fewer = limit.min(inside) as f64 * share;
@@ -132,21 +158,53 @@ mod tests {
     #[test]
     fn once_the_quickest_is_quick_the_limit_is_soon_as_before() {
         let (mut limit, mut windows) = (LEAST, 0);
-        while limit < MAX_IN_FLIGHT {
+        while limit < USUAL {
             limit = next_limit(limit, 1, ENOUGH);
             windows += 1;
         }
-        assert!(WINDOW * windows < Duration::from_secs(2), "{windows}");
+        assert!(WINDOW * windows < Duration::from_secs(1), "{windows}");
+    }
+
+    #[test]
+    fn as_many_are_let_in_as_come_and_are_served_quickly_and_no_more_than_that_afterwards() {
+        let mut limit = USUAL;
+        for _ in 0..20 {
+            limit = next_limit(limit, limit, ENOUGH);
+        }
+        assert_eq!(limit, MAX_IN_FLIGHT);
+        for _ in 0..20 {
+            limit = next_limit(limit, 1, ENOUGH);
+        }
+        assert_eq!(limit, USUAL);
     }
 
     #[tokio::test]
     async fn one_more_than_may_be_inside_is_refused_until_one_has_left() {
         let gate = Gate::new();
-        gate.limit.store(LEAST, Ordering::Relaxed);
-        let mut inside = join_all((0..LEAST).map(|_| gate.enter())).await;
+        let mut inside = join_all((0..USUAL).map(|_| gate.enter())).await;
         assert!(inside.iter().all(Option::is_some));
         assert!(gate.enter().await.is_none());
-        inside.pop().flatten().unwrap().done();
+        inside.pop().flatten().unwrap().done(true);
         assert!(gate.enter().await.is_some());
+    }
+
+    #[test]
+    fn a_slow_answer_to_one_of_few_keeps_nobody_out() {
+        assert_eq!(next_limit(MAX_IN_FLIGHT, 1, LONG), MAX_IN_FLIGHT);
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_counts_as_slow_and_whoever_is_wrong_does_not_count() {
+        let gate = Gate::new();
+        let seen = || gate.window.lock().unwrap().quickest;
+        gate.enter().await.unwrap().done(false);
+        assert_eq!(seen(), None);
+        let mut given_up = gate.enter().await.unwrap();
+        given_up.begun = Instant::now() - ENOUGH * 2;
+        // Within one window, so that it is still to be seen.
+        gate.window.lock().unwrap().begun = Instant::now();
+        drop(given_up);
+        assert!(seen().is_some_and(|quickest| quickest > ENOUGH));
+        assert_eq!(gate.inside.load(Ordering::Relaxed), 0);
     }
 }

@@ -13,6 +13,7 @@ use std::panic::AssertUnwindSafe;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::body::read;
 use super::gate::Gate;
 use super::token::waits;
 use super::{MAX_BODY_BYTES, Problem};
@@ -24,6 +25,9 @@ pub const MAX_IN_FLIGHT: usize = 2048;
 
 /// The longest that a request may take: past any wait of its own.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
+
+/// How long a client may take to send a body of [`MAX_BODY_BYTES`].
+const SENT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Puts the limits around `routes`, and answers unknown paths and methods with problems.
 ///
@@ -38,8 +42,8 @@ pub fn with_limits<S: Clone + Send + Sync + 'static>(
     };
     routes
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(limits, bounded))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(api, measured))
         .layer(from_fn(caught))
 }
@@ -65,6 +69,13 @@ async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> 
     let Ok(_permit) = limits.in_flight.try_acquire() else {
         return overloaded();
     };
+    // How fast a client sends says nothing of how busy we are, and whoever is refused unread may take
+    // the closing of its connection for a crash.
+    let request = match timeout(SENT_WITHIN, read(request)).await {
+        Ok(Ok(request)) => request,
+        Ok(Err(problem)) => return problem.into_response(),
+        Err(_) => return too_slow().into_response(),
+    };
     let answer = timeout(REQUEST_TIMEOUT, async {
         if waits(&request) {
             return next.run(request).await;
@@ -73,13 +84,18 @@ async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> 
             return overloaded();
         };
         let response = next.run(request).await;
-        inside.done();
+        inside.done(response.status().is_success());
         response
     });
     match answer.await {
         Ok(response) => response,
         Err(_) => Problem::try_again("timed-out", "the request took too long", 1).into_response(),
     }
+}
+
+fn too_slow() -> Problem {
+    let detail = format!("the body was not there within {SENT_WITHIN:?}");
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail)
 }
 
 fn overloaded() -> Response {

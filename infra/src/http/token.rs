@@ -35,7 +35,8 @@ impl After {
 /// A read that may take seconds on purpose: until what it is after is there.
 pub(super) fn waits(request: &Request) -> bool {
     let query = request.uri().query().unwrap_or_default();
-    request.method() == Method::GET && query.split('&').any(|pair| pair.starts_with("after="))
+    let reads = request.method() == Method::GET || request.method() == Method::HEAD;
+    reads && query.split('&').any(|pair| pair.starts_with("after="))
 }
 
 /// The fact that `after` names, where the read `shows` its stream.

@@ -56,6 +56,7 @@ async fn a_process_that_aborts_at_any_point_loses_nothing_and_does_nothing_twice
         let points = points.filter(|point| torture::is_asked_for(point.name));
         runs.extend(points.map(|point| (*point, torture::draw(&mut random, point.often))));
     }
+    assert!(!runs.is_empty(), "POINTS names none of these");
     let (count, runs) = (runs.len(), stream::iter(runs));
     let runs = runs.map(|(point, n)| tokio::spawn(abort_at(point, n)));
     let mut runs = runs.buffer_unordered(BESIDE);

@@ -13,6 +13,8 @@ use crate::support::{Addresses, torture};
 
 /// How long a suite may take that has a bug to see: some wait for minutes for what never comes.
 const SEES_WITHIN: Duration = Duration::from_secs(300);
+/// What it has started ends within so long.
+const SAID_WITHIN: Duration = Duration::from_secs(60);
 /// How much of what a suite says is shown, in characters.
 const SHOWN: usize = 160;
 
@@ -98,7 +100,7 @@ impl Ran {
         let reading = tokio::spawn(async { tokio::join!(all_of(out), all_of(err)) });
         let status = timeout(SEES_WITHIN, suite.wait()).await.ok();
         kill_process_group(group, Signal::KILL).ok();
-        let (out, err) = reading.await.unwrap();
+        let (out, err) = timeout(SAID_WITHIN, reading).await.unwrap().unwrap();
         Self {
             status: status.map(Result::unwrap),
             said: out + &err,

@@ -21,9 +21,12 @@ const MAX_LETTER_BYTES: &str = "1048576";
 /// How long the brokers may take to have it. Who waits for it tries again.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
 
+/// A header up to this stands also in a letter that has to leave something behind, in bytes.
+const SMALL: usize = 1024;
+
 /// Publishes the record of `row`, and returns once all replicas have it. Of a record that leaves no
-/// room for the reason the value stays behind: the row has it, and a letter that no broker takes
-/// would hold up all that is behind it.
+/// room for the reason the value and large headers stay behind: the row has them, and a letter that no
+/// broker takes would hold up all that is behind it.
 pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Result<(), BusError> {
     let rebuilt;
     let original = match (&record.record, &record.fact) {
@@ -37,9 +40,9 @@ pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Res
     };
     crate::crash_point!("letter.before-produce");
     let why = why(bus, record, row);
-    let mut sent = send(bus, record, original, &why, original.payload.as_deref()).await;
+    let mut sent = send(bus, record, original, &why).await;
     if sent.as_ref().is_err_and(is_too_large) {
-        sent = send(bus, record, original, &why, None).await;
+        sent = send(bus, record, &small(original), &why).await;
     }
     crate::crash_point!("letter.after-produce");
     sent.map_err(BusError::from)
@@ -50,7 +53,6 @@ async fn send(
     record: &Delivered,
     original: &Record,
     why: &[String; DEAD_LETTER.len()],
-    payload: Option<&[u8]>,
 ) -> Result<(), KafkaError> {
     let mut headers = OwnedHeaders::new();
     for (key, value) in &original.headers {
@@ -66,9 +68,22 @@ async fn send(
     if let Some(key) = &original.key {
         letter = letter.key(key);
     }
-    letter.payload = payload;
+    letter.payload = original.payload.as_deref();
     let sent = producer(bus)?.send(letter, PUBLISHED_WITHIN).await;
     sent.map(drop).map_err(|(e, _)| e)
+}
+
+/// What of a record fits into any letter.
+fn small(original: &Record) -> Record {
+    let headers = original.headers.iter();
+    Record {
+        key: original.key.clone(),
+        payload: None,
+        headers: headers
+            .filter(|(_, value)| value.len() <= SMALL)
+            .cloned()
+            .collect(),
+    }
 }
 
 fn is_too_large(e: &KafkaError) -> bool {

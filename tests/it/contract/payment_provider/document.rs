@@ -59,8 +59,10 @@ fn paths() -> BTreeSet<(String, String)> {
 async fn what_the_adapter_sends_is_what_the_document_has_and_all_of_it() {
     let server = StubProvider::start().await;
     let provider = server.adapter();
+    let mut keys = BTreeSet::new();
     for operation in ALL {
         let call = call(operation);
+        keys.insert(format!("{}:{}", call.order, operation.task()));
         provider.call(&call).await.unwrap();
         provider.call(&again(&call)).await.unwrap();
     }
@@ -68,6 +70,7 @@ async fn what_the_adapter_sends_is_what_the_document_has_and_all_of_it() {
     for request in server.requests() {
         match request.header("idempotency-key") {
             Some(key) => {
+                assert!(keys.contains(key), "{key} of {keys:?}");
                 assert_valid("Key", &key.into());
                 assert_valid("Call", &request.body);
             }

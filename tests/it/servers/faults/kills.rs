@@ -173,7 +173,8 @@ async fn postmaster(own: &Own) {
 }
 
 fn kill(pid: i32) {
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    // One may have ended by itself since it was seen.
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).ok();
 }
 
 /// Neither gone nor dead and not yet buried.
