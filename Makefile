@@ -21,16 +21,17 @@ WITH = --features "crash-points $(FEATURES)"
 # Keys of the environment are of somebody's pipeline, and not of one under test.
 NO_KEYS = env $$(env | sed -n 's/^\(WAYBILL_[A-Z0-9_]*\)=.*/-u \1/p')
 
+# Tests of overload compare how long requests take, and so have the machine for themselves.
 test: ## Run every test, on real servers where they can be had
 	$(SERVERS) up
-	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) cargo test --workspace --locked $(WITH)
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && \
+	$(NO_KEYS) cargo test --workspace --locked $(WITH) && \
+	$(NO_KEYS) cargo test --workspace --locked $(WITH) --test it -- --ignored --test-threads=1 overload::
 
 # SEED repeats a run that printed it.
-TORTURE ?= 5
-torture: ## Abort TORTURE times at each crash point, at any time of reaching it
+torture: ## Break everything for an hour and more, plant bugs, and report
 	$(SERVERS) up
-	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) TORTURE=$(TORTURE) cargo test --workspace --locked $(WITH) --test it points:: -- --nocapture --test-threads=1
-	$(MAKE) planted
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) FEATURES="$(FEATURES)" scripts/torture
 
 # The program has the bugs in it, so it is built once more; what is shipped never has.
 planted: ## Plant bugs in the program, one after the other, and show that each is seen

@@ -15,24 +15,32 @@ const WARM: Duration = Duration::from_millis(400);
 /// The share of what can be served at which a pipeline is at ease.
 const AT_EASE: f64 = 0.8;
 const TIMES: f64 = 3.0;
+/// Who comes first, all at once and on connections that are yet to be made, finds nobody who knows of an
+/// overload: looked at apart.
+const NOTICED: Duration = Duration::from_secs(1);
 /// How much slower accepted work may be than at ease, 99 of a hundred, and what a machine that is
 /// busy with others may add.
 const SLOWER: u32 = 4;
 const BUSY: Duration = Duration::from_secs(1);
 /// A refusal comes within this, 99 of a hundred, beside twice what an answer takes at ease.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
-/// Of what can be served so much is served at least, beside the refusals and whoever is refused.
-const SERVED: f64 = 0.3;
+/// Of what can be served so much is served at least, by an unoptimized build that shares two cores with
+/// whoever asks and is refused eight times as often.
+const SERVED: f64 = 0.2;
 /// What a process may have in RAM.
 const MEMORY_MB: u64 = 400;
+/// What a machine may add to the slowest of a hundred at any time.
+const HICCUP: Duration = Duration::from_millis(50);
 const AS_BEFORE_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "has the machine for itself: make test"]
 async fn one_process_that_is_asked_for_three_times_what_it_can_serves_what_it_can() {
     takes_three_times(Stack::here().await, "overload of one process").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "has the machine for itself: make test"]
 async fn a_command_api_that_is_asked_for_three_times_what_it_can_serves_what_it_can() {
     if let Some(stack) = Stack::apart().await {
         takes_three_times(stack, "overload on servers").await;
@@ -50,27 +58,38 @@ async fn takes_three_times(stack: Stack, what: &str) {
     let calm = load.comes(saturated * AT_EASE, second).await;
     let [usual, usual_99] = percentiles(calm.iter().filter(|sent| sent.is_accepted()));
 
-    let (excess, memory) = beside(&stack, load.comes(saturated * TIMES, second * 2)).await;
-    let accepted: Vec<_> = excess.iter().filter(|sent| sent.is_accepted()).collect();
-    let refused: Vec<_> = excess.iter().filter(|sent| sent.is_refused()).collect();
+    let rate = saturated * TIMES;
+    let (all, memory) = beside(&stack, load.comes(rate, NOTICED + second * 2)).await;
+    let first = all.iter().map(|sent| sent.number).min().unwrap();
+    let before = (rate * NOTICED.as_secs_f64()) as usize;
+    let (before, excess): (Vec<_>, Vec<_>) =
+        all.iter().partition(|sent| sent.number - first < before);
+    let [_, before_99] = percentiles(before.iter().copied().filter(|sent| sent.is_accepted()));
+    let accepted: Vec<_> = excess
+        .iter()
+        .copied()
+        .filter(|sent| sent.is_accepted())
+        .collect();
+    let refused: Vec<_> = excess
+        .iter()
+        .copied()
+        .filter(|sent| sent.is_refused())
+        .collect();
     let [then, then_99] = percentiles(accepted.iter().copied());
     let [_, refused_99] = percentiles(refused.iter().copied());
     let served = accepted.len() as f64 / (second * 2).as_secs_f64();
     let figures = format!(
         "{saturated:.0} commands/s at saturation; at {AT_EASE} of it p50 {usual:.1?}, p99 \
          {usual_99:.1?}; at {TIMES} of it {served:.0}/s accepted with p50 {then:.1?}, p99 \
-         {then_99:.1?} ({:.1} times), {} of {} refused, p99 {refused_99:.1?}; {memory} MB",
+         {then_99:.1?} ({:.1} times), {} of {} refused, p99 {refused_99:.1?}; in the first \
+         {NOTICED:.1?} p99 {before_99:.1?}; {memory} MB",
         then_99.as_secs_f64() / usual_99.as_secs_f64(),
         refused.len(),
         excess.len(),
     );
     torture::report(what, &figures);
-    assert_eq!(
-        accepted.len() + refused.len(),
-        excess.len(),
-        "{:?}",
-        others(&excess)
-    );
+    let lost = others(&all);
+    assert!(lost.is_empty(), "{lost:?}");
     assert!(!refused.is_empty(), "it was not too much");
     assert!(then_99 < usual_99 * SLOWER + BUSY, "{figures}");
     assert!(refused_99 < usual_99 * 2 + REFUSED_WITHIN, "{figures}");
@@ -87,7 +106,7 @@ async fn takes_three_times(stack: Stack, what: &str) {
         (refused, took, stack.is_ready().await)
     };
     let as_before = |(refused, took, ready): &(usize, Duration, bool)| {
-        *refused == 0 && *took <= usual_99 * 2 && *ready
+        *refused == 0 && *took <= usual_99 * 2 + HICCUP && *ready
     };
     eventually_within(AS_BEFORE_WITHIN, again, as_before).await;
     stack.rests().await;
