@@ -1,9 +1,9 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test torture planted scale record lint deny fmt up down
+.PHONY: help run demo test torture planted scale bench bench-long record lint deny fmt up down
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 run: ## Run the pipeline, embedded
 	cargo run --release
@@ -41,6 +41,21 @@ planted: ## Plant bugs in the program, one after the other, and show that each i
 scale: ## Kill it with 100,000 orders, rebuild a view of 200,000 on both stacks (takes an hour)
 	$(SERVERS) up
 	eval "$$($(SERVERS) env | sed 's/WAYBILL_/TEST_/')" && $(NO_KEYS) cargo test --workspace --locked $(WITH) --test it -- --ignored --nocapture --test-threads=1 scale
+
+# ROW=append, ROW=A2 or ROW=A2-256 is that alone. Servers that are measured run as in production, and
+# not as those of tests: `make down` first, where those are up.
+BENCH = cargo run --release --locked -p bench -- $(if $(ROW),--row $(ROW))
+ON_SERVERS = --postgres "$$BENCH_POSTGRES_URL" --kafka "$$BENCH_KAFKA_BROKERS" --cassandra "$$BENCH_CASSANDRA_NODES"
+define measure
+	REQUIRE_SERVERS=1 $(SERVERS) up --bench
+	eval "$$($(SERVERS) env | sed 's/WAYBILL_/BENCH_/')" && $(NO_KEYS) $(BENCH) $(ON_SERVERS) $(1)
+endef
+
+bench: ## Measure it beside its servers (20 minutes; ROW=append is that alone)
+	$(call measure)
+
+bench-long: ## The same with all rows (takes 90 minutes, and 20 GB)
+	$(call measure,--long)
 
 record: ## Record the logs and views of this version anew
 	cargo test --workspace --test it --locked -- --ignored recorded::run
