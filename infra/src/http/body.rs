@@ -1,5 +1,6 @@
 //! Bodies and path parameters, with errors that name the field.
 
+use axum::RequestExt;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
@@ -52,8 +53,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 /// The request with all of its body in memory.
 pub(super) async fn read(request: Request) -> Result<Request, Problem> {
-    let (parts, body) = request.into_parts();
-    let bytes = bytes_of(Request::from_parts(parts.clone(), body), &()).await?;
+    // It says how long the body may be, as a layer has it.
+    let (parts, body) = request.with_limited_body().into_parts();
+    let bytes = bytes_of(Request::new(body), &()).await?;
     Ok(Request::from_parts(parts, bytes.into()))
 }
 

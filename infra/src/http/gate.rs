@@ -3,8 +3,8 @@
 //! What a process, its disk or its store is short of shows in how long requests take: where even the
 //! quickest of a while took long, there is a queue that all of them stand in, and whoever comes in
 //! addition only makes it longer. So there is a limit on how many may be inside, which falls while
-//! that is so, and grows while it is not and so many come. One more is refused at once. Those that were let in
-//! keep their latency; a refusal costs little, since nothing of the request is read.
+//! that is so, and grows while it is not and so many come. One more is refused at once. Those that
+//! were let in keep their latency; a refusal costs little, since its body was read and no more.
 //!
 //! Reads that wait on purpose (`?after=`) stay outside: how long they take says nothing.
 
@@ -21,12 +21,11 @@ const ENOUGH: Duration = Duration::from_millis(50);
 /// The quickest of so long is looked at: longer than most hiccups of a machine, and short enough for
 /// few to come in before an overload is noticed.
 const WINDOW: Duration = Duration::from_millis(40);
-/// So many may be inside however long they take: a burst is not an overload, and of a store that takes
-/// 200 ms these are 640 requests a second.
+/// So many may be inside however long they take: a burst is not an overload, and of a store that
+/// takes 200 ms these are 640 requests a second.
 const LEAST: usize = 128;
-
-/// So many may be inside where nothing is known of them: a third of a second's work where 1,500 are served
-/// in one, which is how long those wait who come before an overload is noticed.
+/// So many may be inside where nothing is known of them: a third of a second's work where 1,500 are
+/// served in one, which is how long those wait who come before an overload is noticed.
 const USUAL: usize = 512;
 
 /// Lets requests in.
@@ -45,8 +44,8 @@ struct Window {
 pub struct Inside {
     gate: Arc<Gate>,
     begun: Instant,
-    /// Whether it is still open how long it takes.
-    is_open: bool,
+    /// Whether it has told how long it took.
+    told: bool,
 }
 
 impl Gate {
@@ -63,16 +62,15 @@ impl Gate {
 
     /// None, at once, where too many are inside.
     pub async fn enter(self: &Arc<Self>) -> Option<Inside> {
-        let before = self.inside.fetch_add(1, Ordering::Relaxed);
-        let mut inside = Inside {
-            gate: self.clone(),
-            begun: Instant::now(),
-            is_open: false,
-        };
-        if before >= self.limit.load(Ordering::Relaxed) {
+        if self.inside.fetch_add(1, Ordering::Relaxed) >= self.limit.load(Ordering::Relaxed) {
+            self.inside.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        inside.is_open = true;
+        let inside = Inside {
+            gate: self.clone(),
+            begun: Instant::now(),
+            told: false,
+        };
         // Behind all other work there is, so that a lack of processors shows too.
         yield_now().await;
         Some(inside)
@@ -97,10 +95,10 @@ impl Gate {
 }
 
 impl Inside {
-    /// It was done. A request that was wrong, or could not be served at all, says nothing of those that
-    /// are served: it is quick whatever these take, or as long as something is away.
+    /// It was done. A request that was wrong, or could not be served at all, says nothing of those
+    /// that are served: it is quick whatever these take, or as long as something is away.
     pub fn done(mut self, served: bool) {
-        self.is_open = false;
+        self.told = true;
         if served {
             self.gate.took(self.begun.elapsed());
         }
@@ -112,15 +110,15 @@ impl Drop for Inside {
         self.gate.inside.fetch_sub(1, Ordering::Relaxed);
         // Whoever gave up has waited at least so long: the slow ones are not to go uncounted.
         let waited = self.begun.elapsed();
-        if self.is_open && waited > ENOUGH {
+        if !self.told && waited > ENOUGH {
             self.gate.took(waited);
         }
     }
 }
 
-/// Falls to what would have taken as long as it may, at most by half; grows by an eighth where so many
-/// come, and else goes back to what is usual. Where few are inside, something else than their number
-/// makes them slow.
+/// Falls to what would have taken as long as it may, at most by half; grows by an eighth where so
+/// many come, and else goes back to what is usual. Where few are inside, something else than their
+/// number makes them slow.
 fn next_limit(limit: usize, inside: usize, quickest: Duration) -> usize {
     let step = limit.div_ceil(8);
     if quickest <= ENOUGH {
