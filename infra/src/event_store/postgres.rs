@@ -22,6 +22,7 @@ mod errors;
 mod foreign;
 mod leases;
 mod log;
+mod looks;
 mod migrate;
 mod parked;
 mod place;
@@ -45,6 +46,7 @@ use super::{EventStore, StoreError};
 use crate::tasks::in_background;
 use errors::{is_lost, store_error};
 use foreign::Strangers;
+use looks::{Find, Looks};
 use values::{Micros, number};
 use writer::Writer;
 
@@ -80,6 +82,8 @@ struct Shared {
     service: Service,
     pool: PgPool,
     writer: Writer,
+    next: Looks,
+    last: Looks,
     changes: watch::Sender<u64>,
     strangers: Strangers,
 }
@@ -100,6 +104,8 @@ impl PostgresEventStore {
         let changes = watch::Sender::new(0);
         let shared = Arc::new(Shared {
             service: place.service(),
+            next: Looks::start(pool.clone(), Find::Next),
+            last: Looks::start(pool.clone(), Find::Last),
             pool,
             writer: Writer::start(place.service(), place.writing(), changes.clone()),
             changes,
@@ -111,27 +117,6 @@ impl PostgresEventStore {
 
     fn pool(&self) -> &PgPool {
         &self.shared.pool
-    }
-
-    /// Asks the server, and again where a connection turns out to be lost: so for reads, and for
-    /// writes that may be made twice.
-    async fn ask<T, F: Future<Output = sqlx::Result<T>>>(
-        &self,
-        ask: impl Fn() -> F,
-    ) -> Result<T, StoreError> {
-        let asked = async {
-            let (mut lost, mut patience) = (0, ATTEMPT);
-            loop {
-                match timeout(patience, ask()).await {
-                    // All that were idle may be lost at once.
-                    Ok(Err(e)) if is_lost(&e) && lost < CONNECTIONS => lost += 1,
-                    Ok(answer) => return answer.map_err(|e| store_error(&e)),
-                    Err(_) => patience = READ,
-                }
-            }
-        };
-        let late = |_| StoreError::Unavailable(format!("no answer within {READ:?}"));
-        timeout(READ, asked).await.map_err(late)?
     }
 }
 
@@ -145,6 +130,24 @@ impl fmt::Debug for PostgresEventStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PostgresEventStore({})", self.shared.service)
     }
+}
+
+/// Asks the server, and again where a connection turns out to be lost: so for reads, and for
+/// writes that may be made twice.
+async fn ask<T, F: Future<Output = sqlx::Result<T>>>(ask: impl Fn() -> F) -> Result<T, StoreError> {
+    let asked = async {
+        let (mut lost, mut patience) = (0, ATTEMPT);
+        loop {
+            match timeout(patience, ask()).await {
+                // All that were idle may be lost at once.
+                Ok(Err(e)) if is_lost(&e) && lost < CONNECTIONS => lost += 1,
+                Ok(answer) => return answer.map_err(|e| store_error(&e)),
+                Err(_) => patience = READ,
+            }
+        }
+    };
+    let late = |_| StoreError::Unavailable(format!("no answer within {READ:?}"));
+    timeout(READ, asked).await.map_err(late)?
 }
 
 /// Whether a connection answers soon.

@@ -75,6 +75,7 @@ macro_rules! event_store_contract {
             crowd:
                 of_many_appends_at_one_version_exactly_one_is_accepted,
                 a_refused_request_does_not_touch_its_neighbours,
+                of_many_looks_at_once_each_finds_its_own_stream,
                 every_acknowledged_append_of_a_crowd_is_there_exactly_once,
                 a_reader_that_follows_the_log_misses_nothing_while_64_append,
                 an_append_that_nobody_waits_for_is_there_as_a_whole_or_not_at_all,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::PostgresEventStore;
 use super::log::get;
 use super::values::{JsonText, Micros, int, number};
+use super::{PostgresEventStore, ask};
 use crate::event_store::{Checkpoint, Checkpoints, Lease, Leases, StoreError};
 
 #[async_trait]
@@ -18,10 +18,9 @@ impl Leases for PostgresEventStore {
         ttl: Duration,
     ) -> Result<Option<Lease>, StoreError> {
         // The row that is there is locked before it is looked at: of many who ask, one gets it.
-        let found = self
-            .ask(|| {
-                sqlx::query(
-                    "INSERT INTO leases AS l (name, holder, epoch, held_until) \
+        let found = ask(|| {
+            sqlx::query(
+                "INSERT INTO leases AS l (name, holder, epoch, held_until) \
                      VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3)) \
                      ON CONFLICT (name) DO UPDATE SET \
                          holder = excluded.holder, held_until = excluded.held_until, \
@@ -29,13 +28,13 @@ impl Leases for PostgresEventStore {
                              AND l.held_until > clock_timestamp() THEN 0 ELSE 1 END \
                      WHERE l.holder = excluded.holder OR l.held_until <= clock_timestamp() \
                      RETURNING holder, epoch, held_until",
-                )
-                .bind(name)
-                .bind(holder)
-                .bind(ttl.as_secs_f64())
-                .fetch_optional(self.pool())
-            })
-            .await?;
+            )
+            .bind(name)
+            .bind(holder)
+            .bind(ttl.as_secs_f64())
+            .fetch_optional(self.pool())
+        })
+        .await?;
         let Some(row) = found else { return Ok(None) };
         Ok(Some(Lease {
             holder: get(&row, 0)?,
@@ -47,7 +46,7 @@ impl Leases for PostgresEventStore {
     async fn release(&self, name: &str, holder: &str) -> Result<(), StoreError> {
         let give_back =
             "UPDATE leases SET held_until = '-infinity' WHERE name = $1 AND holder = $2";
-        self.ask(|| {
+        ask(|| {
             sqlx::query(give_back)
                 .bind(name)
                 .bind(holder)
@@ -61,13 +60,12 @@ impl Leases for PostgresEventStore {
 #[async_trait]
 impl Checkpoints for PostgresEventStore {
     async fn checkpoint(&self, name: &str) -> Result<Option<Checkpoint>, StoreError> {
-        let found = self
-            .ask(|| {
-                sqlx::query("SELECT position, offsets, halted FROM checkpoints WHERE name = $1")
-                    .bind(name)
-                    .fetch_optional(self.pool())
-            })
-            .await?;
+        let found = ask(|| {
+            sqlx::query("SELECT position, offsets, halted FROM checkpoints WHERE name = $1")
+                .bind(name)
+                .fetch_optional(self.pool())
+        })
+        .await?;
         let Some(row) = found else { return Ok(None) };
         Ok(Some(Checkpoint {
             position: number(get(&row, 0)?)?,
@@ -85,26 +83,25 @@ impl Checkpoints for PostgresEventStore {
         let (lease, epoch) = fence.unzip();
         let offsets = JsonText::from_row(&checkpoint.offsets)?;
         // The lease cannot change hands between the look and the commit: its row is locked.
-        let set = self
-            .ask(|| {
-                sqlx::query(
-                    "WITH held AS MATERIALIZED ( \
+        let set = ask(|| {
+            sqlx::query(
+                "WITH held AS MATERIALIZED ( \
                          SELECT FROM leases WHERE name = $4 AND epoch = $5 FOR SHARE) \
                      INSERT INTO checkpoints (name, position, offsets, halted) \
                      SELECT $1, $2, $3, $6 WHERE $4 IS NULL OR (SELECT count(*) FROM held) = 1 \
                      ON CONFLICT (name) DO UPDATE \
                      SET position = excluded.position, offsets = excluded.offsets, \
                          halted = excluded.halted",
-                )
-                .bind(name)
-                .bind(int(checkpoint.position))
-                .bind(JsonText::of(&offsets.0))
-                .bind(lease)
-                .bind(epoch.map(int))
-                .bind(checkpoint.halted.as_deref())
-                .execute(self.pool())
-            })
-            .await?;
+            )
+            .bind(name)
+            .bind(int(checkpoint.position))
+            .bind(JsonText::of(&offsets.0))
+            .bind(lease)
+            .bind(epoch.map(int))
+            .bind(checkpoint.halted.as_deref())
+            .execute(self.pool())
+        })
+        .await?;
         match set.rows_affected() {
             0 => Err(StoreError::Fenced),
             _ => Ok(()),

@@ -10,9 +10,10 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 use tokio::sync::watch;
 
+use super::looks::FEW;
 use super::migrate::VERSION;
 use super::values::{JsonText, Micros, corrupt, int, number, rows};
-use super::{PostgresEventStore, foreign};
+use super::{PostgresEventStore, ask, foreign};
 use crate::event_store::{Append, AppendError, Log, StoreError, StoredFact, StoredReply};
 
 /// Replies that are removed at once: none of them holds up appends for long.
@@ -27,6 +28,7 @@ macro_rules! select_facts {
         )
     };
 }
+pub(super) use select_facts;
 
 /// Where a row of [`select_facts`] has them.
 const TYPE: usize = 0;
@@ -47,35 +49,33 @@ impl Log for PostgresEventStore {
         after: Sequence,
         limit: usize,
     ) -> Result<Vec<StoredFact>, StoreError> {
-        let found = self
-            .ask(|| {
-                sqlx::query(select_facts!(
-                    "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 \
+        let mut facts = self.shared.next.at(stream, after).await?;
+        if facts.len() < FEW || limit <= FEW {
+            facts.truncate(limit);
+            return Ok(facts);
+        }
+        let after = facts.last().map_or(after, |last| last.id.sequence);
+        let found = ask(|| {
+            sqlx::query(select_facts!(
+                "WHERE aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 \
                      ORDER BY sequence LIMIT $4"
-                ))
-                .bind(stream.category.name())
-                .bind(&stream.id)
-                .bind(int(after))
-                .bind(rows(limit))
-                .fetch_all(self.pool())
-            })
-            .await?;
-        found.iter().map(fact).collect()
+            ))
+            .bind(stream.category.name())
+            .bind(&stream.id)
+            .bind(int(after))
+            .bind(rows(limit - FEW))
+            .fetch_all(self.pool())
+        })
+        .await?;
+        facts.reserve(found.len());
+        for row in &found {
+            facts.push(fact(row)?);
+        }
+        Ok(facts)
     }
 
     async fn read_last(&self, stream: &StreamId) -> Result<Option<StoredFact>, StoreError> {
-        let found = self
-            .ask(|| {
-                sqlx::query(select_facts!(
-                    "WHERE aggregate_type = $1 AND aggregate_id = $2 \
-                     ORDER BY sequence DESC LIMIT 1"
-                ))
-                .bind(stream.category.name())
-                .bind(&stream.id)
-                .fetch_optional(self.pool())
-            })
-            .await?;
-        found.as_ref().map(fact).transpose()
+        Ok(self.shared.last.at(stream, 0).await?.pop())
     }
 
     async fn read_log(&self, after: Position, limit: usize) -> Result<Vec<StoredFact>, StoreError> {
@@ -87,14 +87,13 @@ impl Log for PostgresEventStore {
         };
         loop {
             let wanted = limit - facts.len();
-            let found = self
-                .ask(|| {
-                    sqlx::query(page)
-                        .bind(after)
-                        .bind(rows(wanted))
-                        .fetch_all(self.pool())
-                })
-                .await?;
+            let found = ask(|| {
+                sqlx::query(page)
+                    .bind(after)
+                    .bind(rows(wanted))
+                    .fetch_all(self.pool())
+            })
+            .await?;
             facts.reserve(found.len());
             for row in &found {
                 after = get(row, POSITION)?;
@@ -118,41 +117,38 @@ impl Log for PostgresEventStore {
     ) -> Result<Vec<StoredFact>, StoreError> {
         // Both columns are of the primary key, whose bytes are the order.
         let (id, sequence) = after.map_or(("", 0), |after| (&after.stream.id, int(after.sequence)));
-        let found = self
-            .ask(|| {
-                sqlx::query(select_facts!(
-                    "WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) \
+        let found = ask(|| {
+            sqlx::query(select_facts!(
+                "WHERE aggregate_type = $1 AND (aggregate_id, sequence) > ($2, $3) \
                      ORDER BY aggregate_id, sequence LIMIT $4"
-                ))
-                .bind(category.name())
-                .bind(id)
-                .bind(sequence)
-                .bind(rows(limit))
-                .fetch_all(self.pool())
-            })
-            .await?;
+            ))
+            .bind(category.name())
+            .bind(id)
+            .bind(sequence)
+            .bind(rows(limit))
+            .fetch_all(self.pool())
+        })
+        .await?;
         found.iter().map(|row| fact_of(category, row)).collect()
     }
 
     async fn last_position(&self) -> Result<Position, StoreError> {
         let last = "SELECT position FROM events WHERE aggregate_type = ANY ($1) \
                     ORDER BY position DESC LIMIT 1";
-        let found: Option<i64> = self
-            .ask(|| {
-                sqlx::query_scalar(last)
-                    .bind(Category::ALL.map(Category::name))
-                    .fetch_optional(self.pool())
-            })
-            .await?;
+        let found: Option<i64> = ask(|| {
+            sqlx::query_scalar(last)
+                .bind(Category::ALL.map(Category::name))
+                .fetch_optional(self.pool())
+        })
+        .await?;
         number(found.unwrap_or(0))
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
         self.shared.writer.ready()?;
         let state = "SELECT max(version), pg_is_in_recovery() FROM migrations";
-        let (version, read_only): (Option<i32>, bool) = self
-            .ask(|| sqlx::query_as(state).fetch_one(self.pool()))
-            .await?;
+        let (version, read_only): (Option<i32>, bool) =
+            ask(|| sqlx::query_as(state).fetch_one(self.pool())).await?;
         let unavailable = |what: String| Err(StoreError::Unavailable(what));
         match version.unwrap_or(0) {
             version if version < VERSION => unavailable(format!(
@@ -168,32 +164,30 @@ impl Log for PostgresEventStore {
         scope: &str,
         key: &str,
     ) -> Result<Option<StoredReply>, StoreError> {
-        let found = self
-            .ask(|| {
-                sqlx::query(REPLY)
-                    .bind(scope)
-                    .bind(key)
-                    .fetch_optional(self.pool())
-            })
-            .await?;
+        let found = ask(|| {
+            sqlx::query(REPLY)
+                .bind(scope)
+                .bind(key)
+                .fetch_optional(self.pool())
+        })
+        .await?;
         found.as_ref().map(read_reply).transpose()
     }
 
     async fn purge_replies(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut purged = 0;
         loop {
-            let some = self
-                .ask(|| {
-                    sqlx::query(
-                        "DELETE FROM replies WHERE ctid = ANY (ARRAY(\
+            let some = ask(|| {
+                sqlx::query(
+                    "DELETE FROM replies WHERE ctid = ANY (ARRAY(\
                          SELECT ctid FROM replies WHERE stored_at < $1 LIMIT $2))",
-                    )
-                    .bind(Micros::from(before))
-                    .bind(PURGE)
-                    .execute(self.pool())
-                })
-                .await?
-                .rows_affected();
+                )
+                .bind(Micros::from(before))
+                .bind(PURGE)
+                .execute(self.pool())
+            })
+            .await?
+            .rows_affected();
             purged += some;
             if int(some) < PURGE {
                 return Ok(purged);
@@ -226,7 +220,7 @@ where
 }
 
 /// A fact of a stream that was asked for.
-fn fact(row: &PgRow) -> Result<StoredFact, StoreError> {
+pub(super) fn fact(row: &PgRow) -> Result<StoredFact, StoreError> {
     let category: &str = get(row, TYPE)?;
     let category = Category::named(category);
     fact_of(

@@ -7,8 +7,8 @@ use domain::values::Timestamp;
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 
-use super::PostgresEventStore;
 use super::values::{JsonText, Micros, rows};
+use super::{PostgresEventStore, ask};
 use crate::event_store::{ParkedId, ParkedRow, ParkedRows, StoreError};
 
 /// The rows of a group, of one key where it is given: those that are open, or those that ended.
@@ -124,21 +124,20 @@ impl ParkedRows for PostgresEventStore {
         let topics: Vec<&str> = keys.iter().map(|(topic, _)| topic.as_str()).collect();
         let record_keys: Vec<String> = keys.iter().map(|(_, key)| text(key)).collect();
         // A look into the index for each: `= ANY` reads all rows there are, 43 ms at 10,000.
-        let found: Vec<i64> = self
-            .ask(|| {
-                sqlx::query_scalar(
-                    "SELECT asked.n FROM unnest($2::text[], $3::text[]) \
+        let found: Vec<i64> = ask(|| {
+            sqlx::query_scalar(
+                "SELECT asked.n FROM unnest($2::text[], $3::text[]) \
                      WITH ORDINALITY AS asked (topic, record_key, n) \
                      WHERE (SELECT 1 FROM parked p WHERE p.consumer_group = $1 \
                      AND p.topic = asked.topic AND p.record_key = asked.record_key \
                      AND p.ended_at IS NULL LIMIT 1) IS NOT NULL",
-                )
-                .bind(group)
-                .bind(&topics)
-                .bind(&record_keys)
-                .fetch_all(self.pool())
-            })
-            .await?;
+            )
+            .bind(group)
+            .bind(&topics)
+            .bind(&record_keys)
+            .fetch_all(self.pool())
+        })
+        .await?;
         let nth = |n: i64| keys.get(usize::try_from(n - 1).ok()?);
         let found = found.into_iter().filter_map(nth);
         Ok(found.map(|key| (*key).clone()).collect())
@@ -188,7 +187,7 @@ impl ParkedRows for PostgresEventStore {
     }
 
     async fn purge_parked(&self, group: &str, before: Timestamp) -> Result<u64, StoreError> {
-        let purged = self.ask(|| {
+        let purged = ask(|| {
             sqlx::query(
                 "DELETE FROM parked \
                  WHERE consumer_group = $1 AND ended_at < $2 AND NOT replaced",
@@ -228,7 +227,7 @@ impl PostgresEventStore {
     ) -> Result<bool, StoreError> {
         let (key, fact) = (text(&row.key), JsonText::from_row(row)?);
         let ended_at = row.ended.as_ref().map(|ended| Micros::from(ended.at));
-        let written = self.ask(|| {
+        let written = ask(|| {
             let query: Query<'_> = sqlx::query(statement);
             query
                 .bind(&row.group)
@@ -249,7 +248,7 @@ impl PostgresEventStore {
         &self,
         query: impl Fn() -> sqlx::query::QueryScalar<'q, Postgres, JsonText<'static>, PgArguments>,
     ) -> Result<Vec<ParkedRow>, StoreError> {
-        let found = self.ask(|| query().fetch_all(self.pool())).await?;
+        let found = ask(|| query().fetch_all(self.pool())).await?;
         found.iter().map(JsonText::to_row).collect()
     }
 }

@@ -75,21 +75,23 @@ impl PostgresPlace {
         self.server.get_username()
     }
 
+    /// A plan is kept that was made when a table was small: it follows the indexes even so.
     pub(super) fn reading(&self) -> PgConnectOptions {
         let name = format!("waybill {}", self.service);
         self.within(self.server.clone(), &self.run())
             .application_name(&name)
-            .options([("lock_timeout", LOCK_TIMEOUT)])
+            .options([
+                ("lock_timeout", LOCK_TIMEOUT),
+                ("enable_seqscan", "off"),
+                ("jit", "off"),
+            ])
     }
 
-    /// Plans of the append functions are made once, whatever the tables hold at that time: they
-    /// follow the indexes, also where a table is empty so far.
+    /// Plans of the append functions are made once, whatever the tables hold at that time.
     pub(super) fn writing(&self) -> PgConnectOptions {
         let name = format!("waybill {} writer", self.service);
         self.reading().application_name(&name).options([
             ("plan_cache_mode", "force_generic_plan"),
-            ("enable_seqscan", "off"),
-            ("jit", "off"),
             // Statements after the lock have to see what was committed before it was ours.
             ("default_transaction_isolation", "read\\ committed"),
         ])

@@ -71,6 +71,36 @@ pub async fn a_refused_request_does_not_touch_its_neighbours(stores: impl Stores
     assert_eq!(there, expected);
 }
 
+pub async fn of_many_looks_at_once_each_finds_its_own_stream(stores: impl Stores) {
+    let store = stores.of(Service::Payment);
+    // None, some, and more than are usual.
+    let streams: Vec<_> = (0..300).map(|n| (stream(), n % 40)).collect();
+    let appended = streams.iter().map(|(stream, count)| {
+        let request = to(stream, 0, *count);
+        store.append(request)
+    });
+    for appended in join_all(appended).await {
+        appended.unwrap();
+    }
+    let mut strange = stream();
+    strange.id.push('\0');
+    let looks = streams.iter().map(|(stream, count)| async {
+        let whole = facts_of(&*store, stream).await;
+        let expected: Vec<_> = (1..=*count).map(|n| stream.fact(n)).collect();
+        assert_eq!(ids_of(&whole), expected);
+        let (half, last) = (*count / 2, store.read_last(stream).await.unwrap());
+        assert_eq!(last.as_ref(), whole.last());
+        let rest = store.read_stream(stream, half, 10).await.unwrap();
+        let expected: Vec<_> = whole.into_iter().skip(half as usize).take(10).collect();
+        assert_eq!(rest, expected);
+        // It has no facts, or is no id at all; whoever looks beside it does not notice.
+        assert!(
+            !matches!(store.read_stream(&strange, 0, ALL).await, Ok(found) if !found.is_empty())
+        );
+    });
+    join_all(looks).await;
+}
+
 pub async fn every_acknowledged_append_of_a_crowd_is_there_exactly_once(stores: impl Stores) {
     let store = stores.of(Service::Payment);
     let hot: Arc<[StreamId]> = (0..4).map(|_| stream()).collect();
