@@ -1,8 +1,9 @@
 //! Load, decide, append: the only way in which commands become facts.
 //!
-//! The state of a stream is cached at its version; the version that an append expects catches a
-//! stale one, and the command is decided again over what is there now. Two windows for a crash:
-//! before the append nothing happened; after it everything did, and at most the answer is lost.
+//! The state of a stream is cached at its version, and a stream that is not in the cache is taken
+//! for a new one, as most are. The version that an append expects catches what is stale, and the
+//! command is decided again over what is there now. Two windows for a crash: before the append
+//! nothing happened; after it everything did, and at most the answer is lost.
 //! A command that comes again is a no-op by its decider's rules, or is recognised by its id.
 
 use std::sync::Arc;
@@ -158,29 +159,31 @@ where
         reply: Option<Reply<'_, D::State>>,
     ) -> Result<Handled<D::State>, HandleError<D::Rejection>> {
         let mut retries = conflict_backoff().build();
-        let mut before = self.load(stream).await?;
+        let mut before = self.cache.get(stream).unwrap_or_default();
+        let mut is_fresh = false;
         loop {
-            let mut decided = decide_all::<D>(&before.state, commands);
-            if !matches!(&decided, Ok(events) if !events.is_empty()) {
+            let decided = decide_all::<D>(&before.state, commands);
+            #[cfg(feature = "planted-bugs")]
+            let decided = decided.map(crate::planted::without_tombstones);
+            let events = match decided {
+                Ok(events) if !events.is_empty() => events,
                 // What is appended proves by its version that the state was not stale. Nothing
                 // and a refusal prove nothing, and are decided over what is there now.
-                before = self.load_fresh(stream).await?;
-                decided = decide_all::<D>(&before.state, commands);
-            }
-            let events = match decided {
-                Ok(events) => events,
+                _ if !is_fresh => {
+                    before = self.load_fresh(stream).await?;
+                    is_fresh = true;
+                    continue;
+                }
+                Ok(_) => {
+                    return Ok(Handled {
+                        token: (before.version > 0).then(|| stream.fact(before.version)),
+                        facts: vec![],
+                        stream: before,
+                    });
+                }
                 Err(Refusal::Rejected(rejection)) => return Err(HandleError::Rejected(rejection)),
                 Err(Refusal::Impossible(broken)) => return Err(HandleError::Impossible(broken)),
             };
-            #[cfg(feature = "planted-bugs")]
-            let events = crate::planted::without_tombstones(events);
-            if events.is_empty() {
-                return Ok(Handled {
-                    token: (before.version > 0).then(|| stream.fact(before.version)),
-                    facts: vec![],
-                    stream: before,
-                });
-            }
             let (facts, after) = self.record(stream, &before, events, origin);
             let request = Append {
                 expect: vec![(stream.clone(), before.version)],
@@ -212,22 +215,13 @@ where
                     };
                     tokio::time::sleep(pause).await;
                     before = self.load_fresh(stream).await?;
+                    is_fresh = true;
                 }
                 Err(AppendError::Repeated(reply)) => return Err(HandleError::Repeated(reply)),
                 Err(AppendError::Invalid(what)) => return Err(HandleError::Invalid(what)),
                 Err(AppendError::Store(e)) => return Err(HandleError::Store(e)),
             }
         }
-    }
-
-    async fn load(
-        &self,
-        stream: &StreamId,
-    ) -> Result<Arc<Loaded<D::State>>, HandleError<D::Rejection>> {
-        if let Some(loaded) = self.cache.get(stream) {
-            return Ok(loaded);
-        }
-        self.load_fresh(stream).await
     }
 
     /// The stream as it is now.
