@@ -8,25 +8,31 @@
 //! Receipts of goods are appended by others. The version that a batch expects of every stream it
 //! looked at, of those it rejects for too, catches them, and the batch is decided again.
 
-use std::collections::HashMap;
+mod draft;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use domain::inventory::{hold, reservation, stock};
-use domain::values::{OrderId, Sku, Timestamp};
-use domain::{Category, Fact, OrderContext, Recorded, Refusal, Sequence, StreamId};
+use domain::inventory::{reservation, stock};
+use domain::values::{MAX_LINES, OrderId, Sku};
+use domain::{Category, Fact, Recorded, Sequence, StreamId};
 use futures::future::try_join_all;
 use infra::Origin;
 use infra::codec;
-use infra::event_store::{Append, AppendError, EventStore, StoredFact};
+use infra::event_store::{Append, AppendError, EventStore, MAX_FACTS, StoredFact};
 use infra::failure::Failure;
-use infra::handler::with_agenda;
 use infra::telemetry::trace::{self, Kind};
 use tokio::sync::{mpsc, oneshot};
 
+use draft::{Draft, Head};
+
 /// Reservations that may wait. Those who send them, the consumer's tasks, are fewer.
 const QUEUE: usize = 1024;
-/// Reservations of one batch: with 100 lines each they stay below the most facts of a request.
-const BATCH: usize = 96;
+/// Reservations of one batch: as many as come in two statements' time. Those of many lines are
+/// fewer, and stay below the most facts of a request.
+const BATCH: usize = 256;
+/// The most facts of a reservation: one for each line of the largest order, and its own.
+const FACTS: usize = MAX_LINES + 1;
 /// Streams whose heads are kept in memory; past that all are forgotten and read again. Most have
 /// a line or none, at some 200 bytes.
 const HEADS: usize = 50_000;
@@ -82,14 +88,6 @@ impl Reservations {
     }
 }
 
-/// A stream as far as it is known.
-#[derive(Clone, Default)]
-struct Head<S> {
-    state: S,
-    version: Sequence,
-    last_time: Option<Timestamp>,
-}
-
 /// Decides what waits.
 pub struct Decider {
     store: Arc<dyn EventStore>,
@@ -103,11 +101,14 @@ impl Decider {
     pub async fn run(mut self) {
         let size = metrics::histogram!("waybill_reservations_batch_size");
         let queue = metrics::gauge!("waybill_reservations_queue");
-        let mut batch = Vec::with_capacity(BATCH);
-        while self.jobs.recv_many(&mut batch, BATCH).await > 0 {
+        let (mut waiting, mut taken) = (VecDeque::new(), Vec::with_capacity(BATCH));
+        while !waiting.is_empty() || self.jobs.recv_many(&mut taken, BATCH).await > 0 {
+            waiting.extend(taken.drain(..));
+            let fit = of_one_request(&waiting);
+            let batch: Vec<_> = waiting.drain(..fit).collect();
             size.record(batch.len() as f64);
-            queue.set(self.jobs.len() as f64);
-            self.decide(std::mem::take(&mut batch)).await;
+            queue.set((waiting.len() + self.jobs.len()) as f64);
+            self.decide(batch).await;
             if self.reservations.len() + self.stock.len() > HEADS {
                 self.forget();
             }
@@ -146,8 +147,8 @@ impl Decider {
     /// Decides and appends as one. The outer error is that of the batch, the inner ones are those
     /// of single commands.
     async fn append(&mut self, jobs: &[Ask]) -> Result<Vec<Result<(), Failure>>, Failure> {
-        for _ in 0..RETRIES {
-            self.load(jobs).await?;
+        for attempt in 0..RETRIES {
+            self.load(jobs, attempt == 0).await?;
             let mut draft = Draft {
                 reservations: &self.reservations,
                 stock: &self.stock,
@@ -215,8 +216,15 @@ impl Decider {
         self.stock.retain(|sku, _| !stock.contains_key(sku));
     }
 
-    async fn load(&mut self, jobs: &[Ask]) -> Result<(), Failure> {
-        let mut orders: Vec<OrderId> = jobs.iter().map(|(order, ..)| *order).collect();
+    /// Loads what the jobs need and is not known. What is to hold has mostly no reservation yet: at
+    /// first it is taken as having none, and the version that the batch expects tells.
+    async fn load(&mut self, jobs: &[Ask], first: bool) -> Result<(), Failure> {
+        let is_needed = |(_, command, _): &&Ask| match command {
+            reservation::Command::Hold { .. } => !first,
+            reservation::Command::Ship | reservation::Command::Undo { .. } => true,
+        };
+        let needed = jobs.iter().filter(is_needed);
+        let mut orders: Vec<OrderId> = needed.map(|(order, ..)| *order).collect();
         orders.sort_unstable();
         orders.dedup();
         orders.retain(|order| !self.reservations.contains_key(order));
@@ -278,94 +286,19 @@ impl Decider {
     }
 }
 
+/// How many of them, from the first on, fit into one request.
+fn of_one_request(waiting: &VecDeque<Job>) -> usize {
+    let facts = waiting.iter().scan(0, |sum, job| {
+        *sum += match &job.command {
+            reservation::Command::Hold { lines } => lines.len() + 1,
+            reservation::Command::Ship | reservation::Command::Undo { .. } => FACTS,
+        };
+        Some(*sum)
+    });
+    facts.take_while(|sum| *sum <= MAX_FACTS).count()
+}
+
 type Ask = (OrderId, reservation::Command, Origin);
-
-/// A batch as it is decided.
-struct Draft<'a> {
-    reservations: &'a HashMap<OrderId, Head<reservation::State>>,
-    stock: &'a HashMap<Sku, Head<stock::State>>,
-    touched_reservations: HashMap<OrderId, Head<reservation::State>>,
-    touched_stock: HashMap<Sku, Head<stock::State>>,
-    request: Append,
-}
-
-impl Draft<'_> {
-    fn decide(&mut self, (order, command, origin): &Ask) -> Result<(), Failure> {
-        let mut head = self.reservation(*order);
-        let holds = matches!(command, reservation::Command::Hold { .. });
-        if holds && infra::planted!("again-on-a-repeat") {
-            head.state = reservation::State::None;
-        }
-        let decision = hold::decide(*order, &head.state, command.clone(), |sku| {
-            self.stock_of(sku).state
-        });
-        let decision = match decision {
-            Ok(decision) => decision,
-            Err(Refusal::Impossible(broken)) => {
-                return Err(Failure::permanent("invariant", broken.to_string()));
-            }
-            Err(Refusal::Rejected(never)) => match never {},
-        };
-        let Some(event) = decision.reservation else {
-            return Ok(());
-        };
-        let mut facts = Vec::with_capacity(1 + decision.stock.len());
-        if let reservation::Event::Rejected { short, .. } = &event {
-            // What is rejected rests on these counters.
-            for shortage in short {
-                let looked_at = self.stock_of(&shortage.sku);
-                self.touched_stock.insert(shortage.sku.clone(), looked_at);
-            }
-        }
-        head.state = head.state.evolve(&event);
-        let stream = StreamId::of(Category::Reservation, *order);
-        facts.push(head.record(&stream, event.into(), origin));
-        self.touched_reservations.insert(*order, head);
-        for (sku, event) in decision.stock {
-            let mut head = self.stock_of(&sku);
-            head.state = event.after();
-            facts.push(head.record(&stock_stream(&sku), event.into(), origin));
-            self.touched_stock.insert(sku, head);
-        }
-        let one = with_agenda(&facts, origin);
-        self.request.facts.extend(one.facts);
-        Ok(())
-    }
-
-    fn reservation(&self, order: OrderId) -> Head<reservation::State> {
-        let head = self.touched_reservations.get(&order);
-        head.or_else(|| self.reservations.get(&order))
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    fn stock_of(&self, sku: &Sku) -> Head<stock::State> {
-        let head = self.touched_stock.get(sku);
-        head.or_else(|| self.stock.get(sku))
-            .cloned()
-            .unwrap_or_default()
-    }
-}
-
-impl<S> Head<S> {
-    fn record(&mut self, stream: &StreamId, fact: Fact, origin: &Origin) -> Recorded {
-        let time = origin.fact_time(self.last_time);
-        self.version += 1;
-        self.last_time = Some(time);
-        let order: Option<OrderContext> = origin.order.clone();
-        Recorded {
-            id: stream.fact(self.version),
-            position: 0,
-            time,
-            correlation: origin.correlation.clone(),
-            causation: origin.causation.clone(),
-            order,
-            traceparent: origin.traceparent.clone(),
-            fact,
-            written: None,
-        }
-    }
-}
 
 fn stock_stream(sku: &Sku) -> StreamId {
     StreamId {

@@ -42,8 +42,9 @@ use fetch::Fetcher;
 use lanes::Lanes;
 use ledger::Ledger;
 
-/// Facts that are taken at once, each of another key: enough to fill a group commit.
-const CONCURRENCY: usize = 256;
+/// Facts that are taken at once, each of another key: enough to fill a group commit while the one
+/// before it is written.
+const CONCURRENCY: usize = 512;
 /// Facts that were polled and are not done with; past this the consumer wants no more.
 const PENDING: usize = 2048;
 /// Offsets are committed after so many facts, or when nothing is pending, or after the interval.
