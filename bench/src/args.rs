@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Parser;
 
+use crate::machine::Machine;
 use crate::report::Report;
 use crate::rounds::Bench;
 use crate::rows::{self, Row};
@@ -19,7 +20,7 @@ struct Args {
     /// The long rows too
     #[arg(long)]
     long: bool,
-    /// Only this: a line (A2-256), a row (A2) or a group (append)
+    /// Only this: a row (A2), that of a line (A2-256), or a group (append)
     #[arg(long, value_name = "ROW")]
     row: Option<String>,
     /// Rounds of each side
@@ -56,11 +57,13 @@ pub fn run() -> ExitCode {
 }
 
 fn measure(args: Args) -> anyhow::Result<bool> {
+    let named = args.row.as_deref();
     let wanted: Vec<Row> = rows::all()
         .into_iter()
-        .filter(|row| table::is_wanted(row.id, args.row.as_deref(), args.long))
+        .filter(|row| table::is_wanted(row.id, named, args.long))
         .collect();
-    ensure!(!wanted.is_empty(), "there is no row {:?}", args.row);
+    let named = named.unwrap_or_default();
+    ensure!(!wanted.is_empty(), "there is no row and no group {named}");
     let bench = Bench {
         rounds: usize::try_from(args.rounds)?,
         round: Duration::from_secs_f64(args.seconds),
@@ -70,7 +73,7 @@ fn measure(args: Args) -> anyhow::Result<bool> {
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let begun = Instant::now();
-    let mut report = Report::default();
+    let mut report = Report::on(Machine::read());
     for row in wanted {
         say(&format!(
             "{:>5.0} s  {}",

@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use crate::cpu;
+use crate::cpu::{self, Meter};
 
 /// What this process was started as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +78,9 @@ impl Server {
         })
     }
 
-    /// CPU time so far.
-    pub fn cpu(&self) -> anyhow::Result<Duration> {
-        cpu::of(self.pid)
+    /// What it uses of the CPU from now on.
+    pub fn meter(&self) -> anyhow::Result<Meter> {
+        Meter::of(self.pid)
     }
 
     /// The most memory that it ever had resident.

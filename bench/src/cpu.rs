@@ -1,6 +1,7 @@
 //! CPU time of processes: noise of the machine moves it least.
 
 use std::fs;
+use std::process;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,18 +9,32 @@ use anyhow::Context;
 /// What the kernel counts it in, on every Linux: `USER_HZ` is part of its interface.
 const TICK: Duration = Duration::from_millis(10);
 
-/// CPU time of this process so far, all of its threads.
-pub fn of_self() -> anyhow::Result<Duration> {
-    read("/proc/self/stat")
+/// What a process, all of its threads, has used since this was made.
+pub struct Meter {
+    pid: u32,
+    before: Duration,
 }
 
-/// That of another one.
-pub fn of(pid: u32) -> anyhow::Result<Duration> {
-    read(&format!("/proc/{pid}/stat"))
+impl Meter {
+    /// Of this process.
+    pub fn start() -> anyhow::Result<Self> {
+        Self::of(process::id())
+    }
+
+    /// Of another one.
+    pub fn of(pid: u32) -> anyhow::Result<Self> {
+        let before = so_far(pid)?;
+        Ok(Self { pid, before })
+    }
+
+    pub fn used(&self) -> anyhow::Result<Duration> {
+        Ok(so_far(self.pid)?.saturating_sub(self.before))
+    }
 }
 
-fn read(path: &str) -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string(path).with_context(|| path.to_owned())?;
+fn so_far(pid: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).context(path)?;
     // The name of the process may have any characters, and ends with the last bracket.
     let (_, rest) = stat.rsplit_once(')').context("no stat of a process")?;
     let mut ticks = rest

@@ -244,6 +244,11 @@ impl Template {
         (&self.payload, &self.metadata)
     }
 
+    /// How many bytes these are.
+    pub fn len(&self) -> usize {
+        self.payload.len() + self.metadata.len()
+    }
+
     /// What the fact is called, and in which version.
     pub fn name(&self) -> (&'static str, &'static str) {
         (self.name, self.version)

@@ -21,10 +21,6 @@ impl Latency {
         self.0.saturating_record(nanos(took));
     }
 
-    pub fn add(&mut self, other: &Self) -> anyhow::Result<()> {
-        Ok(self.0.add(&other.0)?)
-    }
-
     /// The time within which so many of a hundred were done, in milliseconds.
     pub fn percentile_ms(&self, percent: f64) -> f64 {
         self.0.value_at_percentile(percent) as f64 / 1e6

@@ -50,14 +50,14 @@ pub async fn closed<C: Client>(clients: Vec<C>, round: Duration) -> anyhow::Resu
     let begun = Instant::now();
     for mut client in clients {
         running.spawn(async move {
-            let (mut units, mut latency) = (0, Latency::new()?);
+            let (mut units, mut took) = (0, vec![]);
             while begun.elapsed() < round {
                 let asked = Instant::now();
                 client.meant(asked);
                 units += client.ask().await?;
-                latency.record(asked.elapsed());
+                took.push(asked.elapsed());
             }
-            anyhow::Ok((client, units, latency))
+            anyhow::Ok((client, units, took))
         });
     }
     gather(running, begun).await
@@ -80,7 +80,7 @@ pub async fn open<C: Client>(
     for mut client in clients {
         let (due, taken) = (due.clone(), taken.clone());
         running.spawn(async move {
-            let (mut units, mut latency) = (0, Latency::new()?);
+            let (mut units, mut took) = (0, vec![]);
             loop {
                 due.acquire().await?.forget();
                 let number = taken.fetch_add(1, Ordering::Relaxed);
@@ -90,9 +90,9 @@ pub async fn open<C: Client>(
                 let meant = begun + each.mul_f64(number as f64);
                 client.meant(meant);
                 units += client.ask().await?;
-                latency.record(meant.elapsed());
+                took.push(meant.elapsed());
             }
-            anyhow::Ok((client, units, latency))
+            anyhow::Ok((client, units, took))
         });
     }
     let many = running.len();
@@ -114,23 +114,29 @@ pub async fn open<C: Client>(
     ran
 }
 
+/// A client that is done, its units, and how long each of its requests took: a histogram each would
+/// be gigabytes where there are thousands.
+type Ended<C> = (C, u64, Vec<Duration>);
+
 async fn gather<C: 'static>(
-    mut running: JoinSet<anyhow::Result<(C, u64, Latency)>>,
+    mut running: JoinSet<anyhow::Result<Ended<C>>>,
     begun: Instant,
 ) -> anyhow::Result<Ran<C>> {
+    let mut ended = Vec::with_capacity(running.len());
+    while let Some(one) = running.join_next().await {
+        ended.push(one??);
+    }
     let mut ran = Ran {
         units: 0,
-        took: Duration::ZERO,
+        took: begun.elapsed(),
         latency: Latency::new()?,
-        clients: Vec::with_capacity(running.len()),
+        clients: Vec::with_capacity(ended.len()),
     };
-    while let Some(one) = running.join_next().await {
-        let (client, units, latency) = one??;
+    for (client, units, took) in ended {
         ran.units += units;
-        ran.latency.add(&latency)?;
+        took.into_iter().for_each(|took| ran.latency.record(took));
         ran.clients.push(client);
     }
-    ran.took = begun.elapsed();
     Ok(ran)
 }
 

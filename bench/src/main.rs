@@ -6,7 +6,7 @@
 //! - [`rows`]: a file each: ours, and how its other side is called.
 //! - [`raw`]: the other sides, written as well as we can.
 //! - [`rounds`], [`load`], [`latency`], [`cpu`]: how it is measured; [`report`]: how it is told.
-//! - [`place`], [`pipeline`], [`child`]: what is measured.
+//! - [`place`], [`pipeline`], [`child`]: what is measured; [`warm`]: what is done before.
 
 mod args;
 mod bare;
@@ -25,6 +25,7 @@ mod report;
 mod rounds;
 mod rows;
 mod table;
+mod warm;
 mod watched;
 
 use std::process::ExitCode;

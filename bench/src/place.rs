@@ -18,6 +18,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::time::timeout;
 
 use crate::rounds::Bench;
+use crate::warm;
 
 /// Any ports, a quiet log, and partitions as `waybill migrate` makes them by default.
 const SETTINGS: [&str; 4] = [
@@ -81,19 +82,36 @@ impl Place {
         Ok(())
     }
 
+    /// Makes a database that waybill does not know, under the name that it would have for
+    /// `service`, and so removes it with its own.
+    pub async fn make_empty_database(&self, service: Service) -> anyhow::Result<PgConnectOptions> {
+        let options = self.options(service)?;
+        let name = self.database(service)?.database();
+        let mut server = options.clone().database("postgres").connect().await?;
+        sqlx::raw_sql(&format!("CREATE DATABASE {name}"))
+            .execute(&mut server)
+            .await?;
+        Ok(options)
+    }
+
     pub async fn make_topics(&self) -> anyhow::Result<()> {
         create_topics(&self.kafka(), self.servers.kafka.topics).await?;
         Ok(())
     }
 
+    /// Makes the keyspace of the views, in a Cassandra that is warm.
     pub async fn make_keyspace(&self) -> anyhow::Result<()> {
         let replication = self.servers.cassandra.replication;
         view_store::migrate_keyspace(&self.servers.views()?, replication, &view::ALL).await?;
-        Ok(())
+        warm::up(self).await
     }
 
     pub fn database(&self, service: Service) -> anyhow::Result<PostgresPlace> {
         Ok(self.servers.event_store(service)?)
+    }
+
+    pub fn brokers(&self) -> &str {
+        &self.servers.kafka.brokers
     }
 
     pub fn kafka(&self) -> KafkaPlace {

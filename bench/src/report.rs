@@ -105,16 +105,16 @@ fn short(figure: f64) -> String {
 }
 
 /// All lines.
-#[derive(Default)]
 pub struct Report {
+    machine: Machine,
     pub outcomes: Vec<Outcome>,
     /// Rows that could not be measured.
     pub failed: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
-struct Json {
-    machine: Machine,
+struct Json<'a> {
+    machine: &'a Machine,
     rows: Vec<JsonRow>,
 }
 
@@ -134,6 +134,15 @@ struct JsonRow {
 }
 
 impl Report {
+    /// Nothing so far, on a machine as it is before anything is measured.
+    pub fn on(machine: Machine) -> Self {
+        Self {
+            machine,
+            outcomes: vec![],
+            failed: vec![],
+        }
+    }
+
     /// Every row was measured, and every floor is met.
     pub fn is_good(&self) -> bool {
         self.failed.is_empty() && self.outcomes.iter().all(|one| one.reaches(one.line.floor))
@@ -160,7 +169,7 @@ impl Report {
             missed => format!("\nbelow their floors: {}", missed.join(", ")),
         };
         let body: String = lines.chain(failed).collect();
-        format!("\n{}\n{head}{body}{end}", Machine::read())
+        format!("\n{}\n{head}{body}{end}", self.machine)
     }
 
     /// For programs.
@@ -179,7 +188,7 @@ impl Report {
             cpu_us: one.cpu_us,
         });
         let json = Json {
-            machine: Machine::read(),
+            machine: &self.machine,
             rows: rows.collect(),
         };
         if let Some(folder) = path.parent() {
@@ -221,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_report_is_good_where_all_was_measured_and_no_floor_is_missed() {
-        let mut report = Report::default();
+        let mut report = Report::on(Machine::read());
         report.outcomes.push(outcome("A1", 0.9));
         assert!(report.is_good());
         report.failed.push("A2");

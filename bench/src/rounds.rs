@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::place::Place;
+use anyhow::ensure;
+
+use crate::cpu::Meter;
+use crate::place::{self, Place};
 use crate::report::{Outcome, Spread};
 use crate::table;
 
@@ -39,13 +42,13 @@ impl Round {
         }
     }
 
-    /// With the CPU time that `units` of them took.
-    pub fn with_cpu(self, cpu: Duration, units: u64) -> Self {
-        let each = cpu.as_secs_f64() * 1e6 / units.max(1) as f64;
-        Self {
+    /// With the CPU time that so many of them took.
+    pub fn metered(self, meter: &Meter, units: u64) -> anyhow::Result<Self> {
+        let each = meter.used()?.as_secs_f64() * 1e6 / units.max(1) as f64;
+        Ok(Self {
             cpu_us: Some(each),
             ..self
-        }
+        })
     }
 }
 
@@ -85,8 +88,24 @@ impl Bench {
     ) -> anyhow::Result<T> {
         let place = Place::new(self, own)?;
         let done = work(&place).await;
-        place.remove().await?;
-        done
+        let removed = place.remove().await;
+        let done = done?;
+        removed?;
+        Ok(done)
+    }
+
+    /// The same where nothing but topics is needed; they are new, and empty.
+    pub async fn within_topics<T>(
+        &self,
+        work: impl AsyncFnOnce(&Place) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let place = Place::new(self, &[])?;
+        place.make_topics().await?;
+        let done = work(&place).await;
+        let removed = place::remove_topics(&self.kafka, &place.kafka()).await;
+        let done = done?;
+        removed?;
+        Ok(done)
     }
 }
 
@@ -95,6 +114,12 @@ impl Rounds {
     pub fn line(&self, id: &str, n: usize) -> anyhow::Result<Outcome> {
         let all = |rounds: &[Round]| rounds.iter().map(|r| r.figures[n]).collect::<Vec<_>>();
         let (ours, other) = (all(&self.ours), all(&self.other));
+        // A side that did nothing would make the other one endlessly better.
+        let measured = |figure: &f64| figure.is_finite() && *figure > 0.0;
+        ensure!(
+            ours.iter().chain(&other).all(measured),
+            "{id} has rounds without a figure: ours {ours:?}, other {other:?}"
+        );
         let ratios = ours.iter().zip(&other).map(|(a, b)| a / b).collect();
         let cpu: Vec<f64> = self.ours.iter().filter_map(|round| round.cpu_us).collect();
         Ok(Outcome {
@@ -130,6 +155,18 @@ mod tests {
     fn the_median_is_the_one_in_the_middle_or_between_the_two() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn a_round_without_a_figure_is_no_measurement() {
+        let of = |figure| vec![Round::of(figure)];
+        let line = |ours, other| {
+            let (ours, other) = (of(ours), of(other));
+            Rounds { ours, other }.line("A1", 0)
+        };
+        assert!(line(1.0, 2.0).is_ok());
+        assert!(line(1.0, 0.0).is_err());
+        assert!(line(f64::NAN, 2.0).is_err());
     }
 
     #[test]

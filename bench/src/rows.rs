@@ -18,7 +18,7 @@ mod hops;
 mod journeys;
 mod m1;
 mod o1;
-mod q1;
+pub mod q1;
 mod r1;
 mod r2;
 mod r3;

@@ -1,11 +1,13 @@
 //! The same rows into the same tables, without a check: through a queue like ours, by the same
 //! driver, as one statement a batch.
 
-use anyhow::Context;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
 use infra::event_store::{Append, NewFact, StoredReply};
+use sqlx::Postgres;
 use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::Query;
-use sqlx::{Connection, Postgres};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -33,41 +35,55 @@ const INSERT_FACTS: &str = "INSERT INTO events (aggregate_type, aggregate_id, se
     SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::text[]),
            unnest($5::text[]), unnest($6::json[]), unnest($7::json[])";
 
+/// One fact and its reply, in the plainest way.
+const INSERT_ONE: &str = "WITH fact AS (
+    INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version,
+                        payload, metadata)
+    VALUES ($1, $2, $3, $4, $5, $6, $7))
+    INSERT INTO replies (scope, key, hash, status, body, location, token, stored_at)
+    VALUES ($8, $9, $10, $11, $12, $13, $14, $15)";
+
 struct Job {
     append: Append,
-    answer: oneshot::Sender<()>,
+    answer: oneshot::Sender<Result<(), String>>,
 }
 
-/// The way to the task that writes.
+/// The way to the task that writes, which ends with the last of them.
 #[derive(Clone)]
 pub struct RawWriter {
     queue: mpsc::Sender<Job>,
+    _task: Arc<JoinSet<()>>,
 }
 
 impl RawWriter {
-    /// Starts it in `tasks`; it ends when the last way to it is dropped.
-    pub fn start(connection: PgConnection, tasks: &mut JoinSet<anyhow::Result<()>>) -> Self {
+    pub fn start(connection: PgConnection) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tasks.spawn(run(connection, jobs));
-        Self { queue }
+        let mut task = JoinSet::new();
+        task.spawn(run(connection, jobs));
+        Self {
+            queue,
+            _task: Arc::new(task),
+        }
     }
 
     pub async fn append(&self, append: Append) -> anyhow::Result<()> {
         let (answer, answered) = oneshot::channel();
         let sent = self.queue.send(Job { append, answer }).await;
         sent.ok().context("the raw writer has ended")?;
-        answered.await.context("the raw writer has failed")
+        let told = answered.await.context("the raw writer has ended")?;
+        told.map_err(anyhow::Error::msg)
     }
 }
 
-async fn run(mut connection: PgConnection, mut jobs: mpsc::Receiver<Job>) -> anyhow::Result<()> {
+async fn run(mut connection: PgConnection, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
-        insert(&mut connection, batch.iter().map(|job| &job.append)).await?;
+        let done = insert(&mut connection, batch.iter().map(|job| &job.append)).await;
+        let told = done.map_err(|e| format!("{e:#}"));
         let taken = batch.len();
         for job in batch.drain(..) {
             // Nobody waits where the round is over.
-            let _ = job.answer.send(());
+            drop(job.answer.send(told.clone()));
         }
         for _ in 0..YIELDS {
             if taken < 2 || jobs.len() >= taken {
@@ -76,8 +92,6 @@ async fn run(mut connection: PgConnection, mut jobs: mpsc::Receiver<Job>) -> any
             tokio::task::yield_now().await;
         }
     }
-    connection.close().await?;
-    Ok(())
 }
 
 /// Inserts the rows of some appends and commits.
@@ -101,6 +115,31 @@ pub async fn insert<'a>(
     } else {
         bind_replies(query, &replies)
     };
+    query.execute(on).await?;
+    Ok(())
+}
+
+/// Inserts the only fact of an append, and its reply, and commits.
+pub async fn insert_one(on: &mut PgConnection, append: &Append) -> anyhow::Result<()> {
+    let (Some(fact), Some(reply)) = (append.facts.first(), &append.reply) else {
+        bail!("this is not one fact and a reply");
+    };
+    let query = sqlx::query(INSERT_ONE)
+        .bind(fact.stream.category.name())
+        .bind(fact.stream.id.as_str())
+        .bind(fact.sequence as i64)
+        .bind(fact.name)
+        .bind(fact.version)
+        .bind(Json(&fact.payload))
+        .bind(Json(&fact.metadata))
+        .bind(reply.scope.as_str())
+        .bind(reply.key.as_str())
+        .bind(&reply.hash[..])
+        .bind(i32::from(reply.status))
+        .bind(reply.body.as_slice())
+        .bind(reply.location.as_deref())
+        .bind(reply.token.as_deref())
+        .bind(Micros(reply.stored_at.as_micros()));
     query.execute(on).await?;
     Ok(())
 }

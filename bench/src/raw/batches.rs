@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 /// As ours.
@@ -67,13 +68,14 @@ impl Engine {
         Ok((self.position - first) as f64 / begun.elapsed().as_secs_f64())
     }
 
-    /// How many facts there are, counted.
-    pub fn count(&self) -> anyhow::Result<(usize, u64)> {
-        let mut count = 0;
+    /// That there are as many facts as were committed.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let (mut count, position) = (0, self.position);
         for entry in self.log.iter() {
             entry.key()?;
             count += 1;
         }
-        Ok((count, self.position))
+        ensure!(count == position, "{count} rows are there of {position}");
+        Ok(())
     }
 }

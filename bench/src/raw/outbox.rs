@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::produce::One;
+use crate::kafka;
 
 /// Rows of one transaction.
 const LIMIT: i64 = 100;
@@ -20,8 +21,9 @@ const TABLE: &str = "CREATE TABLE outbox (
 
 /// The table and the relay.
 pub struct Outbox {
-    pub on: PgConnection,
+    on: PgConnection,
     to: One,
+    sent: u64,
 }
 
 impl Outbox {
@@ -42,12 +44,12 @@ impl Outbox {
         sqlx::raw_sql("VACUUM ANALYZE outbox")
             .execute(&mut on)
             .await?;
-        Ok(Self { on, to })
+        Ok(Self { on, to, sent: 0 })
     }
 
     /// Relays for `round`, and says how many rows a second.
     pub async fn run(&mut self, round: Duration) -> anyhow::Result<f64> {
-        let (begun, mut sent) = (Instant::now(), 0_u64);
+        let (begun, before) = (Instant::now(), self.sent);
         while begun.elapsed() < round {
             let mut transaction = self.on.begin().await?;
             let rows = sqlx::query(
@@ -72,8 +74,23 @@ impl Outbox {
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
-            sent += ids.len() as u64;
+            self.sent += ids.len() as u64;
         }
-        Ok(sent as f64 / begun.elapsed().as_secs_f64())
+        Ok((self.sent - before) as f64 / begun.elapsed().as_secs_f64())
+    }
+
+    /// That what was sent is marked, and is on the topic.
+    pub async fn check(mut self, brokers: &str, topic: &str) -> anyhow::Result<()> {
+        let marked: i64 = sqlx::query_scalar("SELECT count(sent_at) FROM outbox")
+            .fetch_one(&mut self.on)
+            .await?;
+        let there = tokio::task::block_in_place(|| kafka::count(brokers, topic))?;
+        let sent = self.sent;
+        anyhow::ensure!(
+            marked as u64 == sent && there == sent,
+            "{marked} rows are marked and {there} records are there of {sent}"
+        );
+        self.on.close().await?;
+        Ok(())
     }
 }

@@ -1,12 +1,15 @@
 //! postgres-es through its own API, on a table of its own in a database of its own.
 
+use std::sync::Arc;
+
+use anyhow::ensure;
 use cqrs_es::persist::{PersistedEventRepository, SerializedEvent};
 use domain::order::Order;
 use infra::event_store::cqrs::Stream;
 use infra::ids;
 use postgres_es::PostgresEventRepository;
 use serde_json::Value;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::facts::Template;
 use crate::load::Client;
@@ -28,7 +31,7 @@ const TABLE: &str = "CREATE TABLE events (
 /// A repository over a table that is made now, in the empty database of `options`.
 pub async fn repository(
     options: PgConnectOptions,
-) -> anyhow::Result<(std::sync::Arc<PostgresEventRepository>, sqlx::PgPool)> {
+) -> anyhow::Result<(Arc<PostgresEventRepository>, PgPool)> {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .min_connections(CONNECTIONS)
@@ -38,20 +41,39 @@ pub async fn repository(
         .await?;
     sqlx::raw_sql(TABLE).execute(&pool).await?;
     let repository = PostgresEventRepository::new(pool.clone());
-    Ok((std::sync::Arc::new(repository), pool))
+    Ok((Arc::new(repository), pool))
+}
+
+/// That there are as many events as were appended.
+pub async fn check(pool: &PgPool, events: u64) -> anyhow::Result<()> {
+    let found: i64 = sqlx::query_scalar("SELECT count(*) FROM events")
+        .fetch_one(pool)
+        .await?;
+    ensure!(
+        found as u64 == events,
+        "postgres-es has {found} events of {events}"
+    );
+    Ok(())
 }
 
 /// Appends the first fact of a new order, again and again.
 pub struct Appends {
-    pub repository: std::sync::Arc<PostgresEventRepository>,
+    repository: Arc<PostgresEventRepository>,
     event: SerializedEvent,
 }
 
 impl Appends {
-    pub fn new(
-        repository: std::sync::Arc<PostgresEventRepository>,
+    /// So many who do that.
+    pub fn many(
+        repository: &Arc<PostgresEventRepository>,
         template: &Template,
-    ) -> anyhow::Result<Self> {
+        count: usize,
+    ) -> anyhow::Result<Vec<Self>> {
+        let one = |_| Self::new(repository.clone(), template);
+        (0..count).map(one).collect()
+    }
+
+    fn new(repository: Arc<PostgresEventRepository>, template: &Template) -> anyhow::Result<Self> {
         let (payload, metadata) = template.bytes();
         let (name, version) = template.name();
         let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes);

@@ -61,12 +61,15 @@ impl Client for Reserves {
     }
 }
 
-/// What is held, and how many reservations there are: the two agree.
-pub async fn check(pool: &PgPool) -> anyhow::Result<()> {
+/// That there are so many reservations, and one unit is held for each.
+pub async fn check(pool: &PgPool, reservations: u64) -> anyhow::Result<()> {
     let (held, count): (i64, i64) =
         sqlx::query_as("SELECT (SELECT held FROM stock), (SELECT count(*) FROM reservations)")
             .fetch_one(pool)
             .await?;
-    anyhow::ensure!(held == count, "{held} are held by {count} reservations");
+    anyhow::ensure!(
+        held == count && count as u64 == reservations,
+        "{held} are held by {count} reservations of {reservations}"
+    );
     Ok(())
 }

@@ -2,51 +2,35 @@
 //! rows in the same tables unchecked.
 
 use domain::Service;
-use tokio::task::JoinSet;
 
-use super::appends::{self, CLIENTS};
-use crate::cpu;
+use super::appends::{self, Appended, CLIENTS};
 use crate::facts::Template;
-use crate::load;
 use crate::raw::append::RawWriter;
 use crate::report::Outcome;
-use crate::rounds::{Bench, Round};
+use crate::rounds::Bench;
 
 pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
     bench
         .within_place(&[], async |place| {
             let store = appends::store(place).await?;
             let template = Template::new()?;
-            let mut tasks = JoinSet::new();
-            let raw = place.connect(Service::Order).await?;
-            let writer = RawWriter::start(raw, &mut tasks);
+            let writer = RawWriter::start(place.connect(Service::Order).await?);
             let mut look = place.connect(Service::Order).await?;
             appends::settle(&mut look).await?;
-            let (mut by_us, mut by_other) = (0, 0);
+            let appended = Appended::default();
             let rounds = bench
                 .interleave(
                     async || {
-                        let clients = appends::ours(&store, &template, CLIENTS);
-                        let before = cpu::of_self()?;
-                        let ran = load::closed(clients, bench.round).await?;
-                        by_us += ran.units;
-                        let used = cpu::of_self()?.saturating_sub(before);
-                        Ok(Round::of(ran.rate()).with_cpu(used, ran.units))
+                        let clients = appends::keyed(&store, &template, CLIENTS);
+                        appends::round(clients, bench.round, &appended).await
                     },
                     async || {
-                        let clients = appends::unchecked(&writer, &template, CLIENTS);
-                        let ran = load::closed(clients, bench.round).await?;
-                        by_other += ran.units;
-                        Ok(Round::of(ran.rate()))
+                        let clients = appends::keyed(&writer, &template, CLIENTS);
+                        appends::round(clients, bench.round, &appended).await
                     },
                 )
                 .await?;
-            let all = by_us + by_other;
-            appends::check(&mut look, all, all).await?;
-            drop(writer);
-            while let Some(ended) = tasks.join_next().await {
-                ended??;
-            }
+            appends::check(&mut look, appended.get(), appended.get()).await?;
             Ok(vec![rounds.line("A1", 0)?])
         })
         .await

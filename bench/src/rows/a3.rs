@@ -1,11 +1,12 @@
 //! The p99 of an append at the load that postgres-es just sustains, beside that of postgres-es.
 
+use std::time::Duration;
+
 use domain::Service;
 
-use super::a2::empty_database;
-use super::appends;
+use super::appends::{self, Appended};
 use crate::facts::Template;
-use crate::load;
+use crate::load::{self, Client};
 use crate::raw::postgres_es::{self, Appends};
 use crate::report::Outcome;
 use crate::rounds::{Bench, Round};
@@ -27,40 +28,54 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
         .within_place(&[], async |place| {
             let store = appends::store(place).await?;
             let template = Template::new()?;
-            let (repository, pool) = postgres_es::repository(empty_database(place).await?).await?;
-            let others = |count| {
-                let one = |_| Appends::new(repository.clone(), &template);
-                (0..count).map(one).collect::<Result<Vec<_>, _>>()
+            let empty = place.make_empty_database(Service::Delivery).await?;
+            let (repository, pool) = postgres_es::repository(empty).await?;
+            let (by_us, by_other) = (Appended::default(), Appended::default());
+            // Postgres-es, at that rate.
+            let others = async |rate| {
+                let clients = Appends::many(&repository, &template, CLIENTS)?;
+                at(rate, clients, bench.round, &by_other).await
             };
-            let pushed = load::closed(others(64)?, bench.round).await?.rate();
+            let pushing = Appends::many(&repository, &template, appends::CLIENTS)?;
+            let pushed = load::closed(pushing, bench.round).await?;
+            by_other.set(pushed.units);
+            let pushed = pushed.rate();
             let mut rate = pushed * SUSTAINED;
             while rate > pushed * LEAST {
-                let ran = load::open(others(CLIENTS)?, rate, bench.round).await?;
-                if ran.rate() >= rate * DONE && ran.latency.percentile_ms(99.0) < QUEUE_MS {
+                let (done, p99) = others(rate).await?;
+                if done >= rate * DONE && p99 < QUEUE_MS {
                     break;
                 }
                 rate *= STEP;
             }
             let mut look = place.connect(Service::Order).await?;
             appends::settle(&mut look).await?;
-            let mut by_us = 0;
             let rounds = bench
                 .interleave(
                     async || {
                         let clients = appends::plain(&store, &template, CLIENTS);
-                        let ran = load::open(clients, rate, bench.round).await?;
-                        by_us += ran.units;
-                        Ok(Round::of(ran.latency.percentile_ms(99.0)))
+                        let (_, p99) = at(rate, clients, bench.round, &by_us).await?;
+                        Ok(Round::of(p99))
                     },
-                    async || {
-                        let ran = load::open(others(CLIENTS)?, rate, bench.round).await?;
-                        Ok(Round::of(ran.latency.percentile_ms(99.0)))
-                    },
+                    async || Ok(Round::of(others(rate).await?.1)),
                 )
                 .await?;
-            appends::check(&mut look, by_us, 0).await?;
+            appends::check(&mut look, by_us.get(), 0).await?;
+            postgres_es::check(&pool, by_other.get()).await?;
             pool.close().await;
             Ok(vec![rounds.line("A3", 0)?])
         })
         .await
+}
+
+/// Asks for so many appends a second: how many are done in one, and their p99.
+async fn at<C: Client>(
+    rate: f64,
+    clients: Vec<C>,
+    lasts: Duration,
+    appended: &Appended,
+) -> anyhow::Result<(f64, f64)> {
+    let ran = load::open(clients, rate, lasts).await?;
+    appended.set(appended.get() + ran.units);
+    Ok((ran.rate(), ran.latency.percentile_ms(99.0)))
 }

@@ -1,13 +1,11 @@
 //! The rate of appends with the relay running, beside without.
 
-use std::time::Duration;
-
 use domain::Service;
 use tokio_util::sync::CancellationToken;
 
-use super::appends::{self, CLIENTS};
+use super::appends::{self, Appended, CLIENTS};
 use super::relays;
-use crate::cpu;
+use crate::cpu::Meter;
 use crate::facts::Template;
 use crate::load;
 use crate::report::Outcome;
@@ -21,15 +19,15 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
             let template = Template::new()?;
             let mut look = place.connect(Service::Order).await?;
             appends::settle(&mut look).await?;
-            let (mut by_us, mut by_other) = (0, 0);
+            let appended = Appended::default();
             let rounds = bench
                 .interleave(
                     async || {
                         let relay = relays::relay(&store, place.kafka());
                         let (status, stop) = (relay.status.clone(), CancellationToken::new());
                         let epoch = relays::lease(&store).await?;
-                        let clients = appends::ours(&store, &template, CLIENTS);
-                        let before = cpu::of_self()?;
+                        let clients = appends::keyed(&store, &template, CLIENTS);
+                        let meter = Meter::start()?;
                         let appending = async {
                             // It is to be at work when the measuring begins.
                             relays::caught_up(&store, &status).await?;
@@ -40,24 +38,17 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
                         };
                         let ((), ran) = tokio::join!(relay.run(epoch, stop.clone()), appending);
                         let ran = ran?;
-                        by_us += ran.units;
-                        let used = cpu::of_self()?.saturating_sub(before);
-                        Ok(Round::of(ran.rate()).with_cpu(used, ran.units))
+                        appended.set(appended.get() + ran.units);
+                        Round::of(ran.rate()).metered(&meter, ran.units)
                     },
                     async || {
-                        let clients = appends::ours(&store, &template, CLIENTS);
-                        let ran = load::closed(clients, bench.round).await?;
-                        by_other += ran.units;
-                        Ok(Round::of(ran.rate()))
+                        let clients = appends::keyed(&store, &template, CLIENTS);
+                        appends::round(clients, bench.round, &appended).await
                     },
                 )
                 .await?;
-            let all = by_us + by_other;
-            appends::check(&mut look, all, all).await?;
+            appends::check(&mut look, appended.get(), appended.get()).await?;
             Ok(vec![rounds.line("A5", 0)?])
         })
         .await
 }
-
-/// How long a relay may take to publish all there is.
-pub const CATCHES_UP: Duration = Duration::from_secs(60);

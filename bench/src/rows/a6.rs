@@ -3,15 +3,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use domain::Service;
 use infra::event_store::{Database, EmbeddedEventStore, EventStore};
 use infra::telemetry::metrics;
 
-use super::appends::{self, CLIENTS};
-use crate::cpu;
+use super::appends::{self, Appended, CLIENTS};
 use crate::facts::Template;
-use crate::load;
 use crate::raw::batches::Engine;
 use crate::report::Outcome;
 use crate::rounds::{Bench, Round};
@@ -22,44 +20,33 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
     let database = Database::open(&folder.path().join("ours"))?;
     let store = EmbeddedEventStore::new(database.clone(), Service::Order);
     let store: Arc<dyn EventStore> = Arc::new(store);
-    let mut engine = Some(Engine::open(&folder.path().join("engine"))?);
+    let mut engine = Engine::open(&folder.path().join("engine"))?;
     let template = Template::new()?;
-    let (payload, metadata) = template.bytes();
-    let bytes = payload.len() + metadata.len();
-    let mut by_us = 0;
+    let bytes = template.len();
+    let appended = Appended::default();
     let size = std::cell::Cell::new(CLIENTS);
     let rounds = bench
         .interleave(
             async || {
                 let clients = appends::plain(&store, &template, CLIENTS);
-                let (before, batches) = (cpu::of_self()?, batches_so_far()?);
-                let ran = load::closed(clients, bench.round).await?;
-                by_us += ran.units;
-                let used = cpu::of_self()?.saturating_sub(before);
-                let batches = (batches_so_far()? - batches).max(1.0);
-                size.set((ran.units as f64 / batches).round().max(1.0) as usize);
-                Ok(Round::of(ran.rate()).with_cpu(used, ran.units))
+                let (facts, batches) = (appended.get(), batches_so_far()?);
+                let round = appends::round(clients, bench.round, &appended).await?;
+                let batches = batches_so_far()? - batches;
+                ensure!(batches > 0.0, "no batches were counted");
+                let facts = (appended.get() - facts) as f64;
+                size.set((facts / batches).round() as usize);
+                Ok(round)
             },
             async || {
-                let (size, round) = (size.get(), bench.round);
-                let mut own = engine.take().context("the engine")?;
-                let work = tokio::task::spawn_blocking(move || {
-                    let rate = own.run(size, bytes, round);
-                    (own, rate)
-                });
-                let (own, rate) = work.await?;
-                engine = Some(own);
-                Ok(Round::of(rate?))
+                let run = || engine.run(size.get(), bytes, bench.round);
+                Ok(Round::of(tokio::task::block_in_place(run)?))
             },
         )
         .await?;
     let last = store.last_position().await?;
+    let by_us = appended.get();
     ensure!(last == by_us, "{last} facts are there of {by_us}");
-    let (count, position) = engine.context("the engine")?.count()?;
-    ensure!(
-        count as u64 == position,
-        "{count} rows are there of {position}"
-    );
+    engine.check()?;
     Ok(vec![rounds.line("A6", 0)?])
 }
 

@@ -1,116 +1,130 @@
 //! What the rows of appending share: who appends, and what has to be there afterwards.
 
+use std::cell::Cell;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::ensure;
+use domain::Service;
 use domain::values::OrderId;
-use domain::{Sequence, Service};
 use infra::event_store::{Append, EventStore};
 use infra::ids;
 use sqlx::postgres::PgConnection;
 
+use crate::cpu::Meter;
 use crate::facts::Template;
-use crate::load::Client;
+use crate::load::{self, Client};
 use crate::place::Place;
 use crate::raw::append::RawWriter;
+use crate::rounds::Round;
 
 /// Clients at once.
 pub const CLIENTS: usize = 64;
 
-/// Orders that are placed and completed: the first fact of a stream, whose version the primary key
-/// checks, and the second, whose version is looked up, by turns.
+/// What takes appends: a store of ours, or the raw writer.
+pub trait Takes: Clone + Send + 'static {
+    fn append(&self, append: Append) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+impl Takes for Arc<dyn EventStore> {
+    async fn append(&self, append: Append) -> anyhow::Result<()> {
+        (**self).append(append).await?;
+        Ok(())
+    }
+}
+
+impl Takes for RawWriter {
+    async fn append(&self, append: Append) -> anyhow::Result<()> {
+        RawWriter::append(self, append).await
+    }
+}
+
+/// Appends one fact after another.
+pub struct Appends<T> {
+    to: T,
+    orders: Orders,
+}
+
+impl<T: Takes> Client for Appends<T> {
+    async fn ask(&mut self) -> anyhow::Result<u64> {
+        self.to.append(self.orders.next()).await?;
+        Ok(1)
+    }
+}
+
+/// So many who place and complete orders, each with an idempotency row.
+pub fn keyed<T: Takes>(to: &T, template: &Template, count: usize) -> Vec<Appends<T>> {
+    clients(to, &Orders::keyed(template), count)
+}
+
+/// So many who only place them, without a reply.
+pub fn plain<T: Takes>(to: &T, template: &Template, count: usize) -> Vec<Appends<T>> {
+    clients(to, &Orders::plain(template), count)
+}
+
+fn clients<T: Takes>(to: &T, orders: &Orders, count: usize) -> Vec<Appends<T>> {
+    let one = |_| Appends {
+        to: to.clone(),
+        orders: orders.clone(),
+    };
+    (0..count).map(one).collect()
+}
+
+/// Facts to append.
+#[derive(Clone)]
 pub struct Orders {
     template: Template,
-    order: OrderId,
-    expected: Sequence,
+    /// The order that is placed and not completed.
+    open: Option<OrderId>,
+    keyed: bool,
 }
 
 impl Orders {
-    pub fn new(template: &Template) -> Self {
+    /// The first fact of a stream, whose version the primary key checks, and the second, whose
+    /// version is looked up, by turns; each with an idempotency row.
+    pub fn keyed(template: &Template) -> Self {
         Self {
             template: template.clone(),
-            order: ids::order(),
-            // The first that is asked for begins a stream.
-            expected: 1,
+            open: None,
+            keyed: true,
         }
     }
 
-    /// The next, with an idempotency row.
-    fn next(&mut self) -> Append {
-        if self.expected == 1 {
-            (self.order, self.expected) = (ids::order(), 0);
-        } else {
-            self.expected = 1;
+    fn plain(template: &Template) -> Self {
+        Self {
+            keyed: false,
+            ..Self::keyed(template)
         }
-        self.template.append_once(self.order, self.expected)
+    }
+
+    pub fn next(&mut self) -> Append {
+        if !self.keyed {
+            return self.template.append(ids::order(), 0);
+        }
+        match self.open.take() {
+            Some(order) => self.template.append_once(order, 1),
+            None => {
+                let order = *self.open.insert(ids::order());
+                self.template.append_once(order, 0)
+            }
+        }
     }
 }
 
-/// Appends through a store of ours.
-pub struct Ours {
-    store: Arc<dyn EventStore>,
-    orders: Orders,
-}
+/// How many facts were appended so far, by whoever is counted with it.
+pub type Appended = Cell<u64>;
 
-impl Client for Ours {
-    async fn ask(&mut self) -> anyhow::Result<u64> {
-        self.store.append(self.orders.next()).await?;
-        Ok(1)
-    }
-}
-
-/// So many of them.
-pub fn ours(store: &Arc<dyn EventStore>, template: &Template, count: usize) -> Vec<Ours> {
-    let one = |_| Ours {
-        store: store.clone(),
-        orders: Orders::new(template),
-    };
-    (0..count).map(one).collect()
-}
-
-/// Appends through the raw writer.
-pub struct Unchecked {
-    writer: RawWriter,
-    orders: Orders,
-}
-
-impl Client for Unchecked {
-    async fn ask(&mut self) -> anyhow::Result<u64> {
-        self.writer.append(self.orders.next()).await?;
-        Ok(1)
-    }
-}
-
-/// So many of them.
-pub fn unchecked(writer: &RawWriter, template: &Template, count: usize) -> Vec<Unchecked> {
-    let one = |_| Unchecked {
-        writer: writer.clone(),
-        orders: Orders::new(template),
-    };
-    (0..count).map(one).collect()
-}
-
-/// Appends the first fact of a new order, without a reply, through a store of ours.
-pub struct Plain {
-    pub store: Arc<dyn EventStore>,
-    pub template: Template,
-}
-
-impl Client for Plain {
-    async fn ask(&mut self) -> anyhow::Result<u64> {
-        let append = self.template.append(ids::order(), 0);
-        self.store.append(append).await?;
-        Ok(1)
-    }
-}
-
-/// So many of them.
-pub fn plain(store: &Arc<dyn EventStore>, template: &Template, count: usize) -> Vec<Plain> {
-    let one = |_| Plain {
-        store: store.clone(),
-        template: template.clone(),
-    };
-    (0..count).map(one).collect()
+/// Has clients append for a round, each as soon as it was answered.
+pub async fn round<C: Client>(
+    clients: Vec<C>,
+    lasts: Duration,
+    appended: &Appended,
+) -> anyhow::Result<Round> {
+    let meter = Meter::start()?;
+    let ran = load::closed(clients, lasts).await?;
+    appended.set(appended.get() + ran.units);
+    Round::of(ran.rate()).metered(&meter, ran.units)
 }
 
 /// The event store of the order service, whose database is made now.

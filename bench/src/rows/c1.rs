@@ -11,7 +11,7 @@ use infra::event_store::EventStore;
 use sqlx::Connection;
 
 use super::{appends, stocks};
-use crate::cpu;
+use crate::cpu::Meter;
 use crate::facts::{self, Story};
 use crate::pipeline::Pipeline;
 use crate::place::Place;
@@ -57,15 +57,15 @@ async fn react(place: &Place, log: &Arc<dyn EventStore>) -> anyhow::Result<Round
         .map(|story| envelope::record_of(&facts::stored(&story.delivered(), 1)));
     let records: Vec<_> = records.collect::<Result<_, _>>()?;
     let topic = place.kafka().topic(Service::Delivery);
-    let brokers = &place.servers.kafka.brokers;
+    let brokers = place.brokers();
     tokio::task::block_in_place(|| produce::all(brokers, &topic, &records))?;
 
     let before = log.last_position().await?;
-    let used = cpu::of_self()?;
+    let meter = Meter::start()?;
     let pipeline = Pipeline::on(place)?.without_relays();
     pipeline.run(Service::Order);
-    let rate = stocks::watch(log, before, ORDERS as u64).await?;
-    let used = cpu::of_self()?.saturating_sub(used);
+    let rate = stocks::watch(log, &mut on, before, ORDERS as u64).await?;
+    let round = Round::of(rate).metered(&meter, ORDERS as u64)?;
     pipeline.end().await?;
     let open: i64 = sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM events WHERE event_type = 'order.created')
@@ -75,14 +75,14 @@ async fn react(place: &Place, log: &Arc<dyn EventStore>) -> anyhow::Result<Round
     .await?;
     ensure!(open == 0, "{open} orders are not completed");
     on.close().await?;
-    Ok(Round::of(rate).with_cpu(used, ORDERS as u64))
+    Ok(round)
 }
 
 async fn bare(place: &Place) -> anyhow::Result<Round> {
     let topic = place.kafka().topic(Service::Delivery);
-    let brokers = &place.servers.kafka.brokers;
+    let brokers = place.brokers();
     let consumed = tokio::task::block_in_place(|| produce::consume(brokers, &topic))?;
-    // Into a table that only this side writes, with the same indexes and the same triggers.
+    // Of orders of their own, into the same tables.
     let usual = facts::usual_place()?;
     let completed = (0..ORDERS).map(|_| {
         let story = Story::of(&usual);

@@ -4,19 +4,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use domain::Service;
 use domain::view::order_view::SCHEMA;
 use infra::ids;
 use rdkafka::Message;
 use rdkafka::consumer::BaseConsumer;
+use scylla::client::session::Session;
 use sqlx::postgres::PgConnection;
 
-use super::{appends, journeys};
+use super::appends;
+use super::journeys::Shop;
 use crate::facts::Template;
 use crate::kafka;
 use crate::latency::Latency;
-use crate::load;
 use crate::pipeline::Pipeline;
 use crate::place::Place;
 use crate::raw::cells::Writes;
@@ -34,31 +35,30 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
     bench
         .within_place(&[], async |place| {
             place.migrate().await?;
-            let pipeline = Pipeline::on(place)?;
-            pipeline.run_all();
-            let addr = pipeline.listen().await?.to_string();
-            journeys::stock_up(&addr).await?;
-            pipeline.seen.keep_rows(true);
-            let pushed = journeys::push(&pipeline, &addr, bench.round).await?;
-            pipeline.seen.keep_rows(false);
-            let rate = pushed.rate() * LOAD;
-            let mut rows = pipeline.seen.take_rows();
+            let shop = Shop::open(Pipeline::on(place)?).await?;
+            let seen = &shop.pipeline.seen;
+            seen.keep_rows(true);
+            let rate = shop.push(bench.round).await?.rate() * LOAD;
+            seen.keep_rows(false);
+            let mut rows = seen.take_rows();
             rows.retain(|(schema, _)| schema.name == SCHEMA.name);
             let session = Arc::new(place.session().await?);
             let keyspace = place.servers.views()?.keyspace();
             let rows = cells::prepare(&session, &keyspace, &rows).await?;
-            let mut hops = Hops::new(bench).await?;
-            let rounds = bench
-                .interleave(
-                    async || ours(&pipeline, &addr, rate, bench.round).await,
-                    async || {
-                        let latency = hops.run(&session, &rows, bench.round).await?;
-                        Ok(both(&latency))
-                    },
-                )
-                .await?;
-            pipeline.end().await?;
-            hops.place.remove().await?;
+            let rounds = bench.within_place(&["kafka_partitions=1"], async |bare| {
+                let mut hops = Hops::new(bare).await?;
+                bench
+                    .interleave(
+                        async || ours(&shop, rate, bench.round).await,
+                        async || {
+                            let latency = hops.run(&session, &rows, bench.round).await?;
+                            Ok(both(&latency))
+                        },
+                    )
+                    .await
+            });
+            let rounds = rounds.await?;
+            shop.end().await?;
             Ok(vec![rounds.line("E1-p50", 0)?, rounds.line("E1-p99", 1)?])
         })
         .await
@@ -68,60 +68,47 @@ fn both(latency: &Latency) -> Round {
     Round::many([latency.percentile_ms(50.0), latency.percentile_ms(99.0)])
 }
 
-async fn ours(
-    pipeline: &Pipeline,
-    addr: &str,
-    rate: f64,
-    round: Duration,
-) -> anyhow::Result<Round> {
-    let (_, before) = pipeline.seen.counts();
-    let customers = journeys::customers(addr, journeys::CLIENTS).await?;
-    let ran = load::open(customers, rate, round).await?;
-    let placed: Vec<_> = ran.clients.into_iter().flat_map(|c| c.placed).collect();
-    // Until they are all through: the next round is not to pay for them.
-    journeys::until_assigned(pipeline, before + placed.len()).await?;
-    let seen = pipeline.seen.placed();
+async fn ours(shop: &Shop, rate: f64, lasts: Duration) -> anyhow::Result<Round> {
+    let ran = shop.place(rate, lasts).await?;
+    let seen = shop.pipeline.seen.placed();
     let mut latency = Latency::new()?;
-    for (order, meant) in placed {
-        let at = seen
-            .get(&order)
-            .with_context(|| format!("{order} is not in the view"))?;
-        latency.record(at.saturating_duration_since(meant));
+    for (order, meant) in ran.clients.iter().flat_map(|customer| &customer.placed) {
+        let at = seen.get(order);
+        let at = at.with_context(|| format!("{order} is not in the view"))?;
+        latency.record(at.saturating_duration_since(*meant));
     }
     Ok(both(&latency))
 }
 
 /// One order after the other.
 struct Hops {
-    place: Place,
     on: PgConnection,
     to: One,
-    from: Option<BaseConsumer>,
+    from: BaseConsumer,
     template: Template,
     next: usize,
 }
 
 impl Hops {
-    async fn new(bench: &Bench) -> anyhow::Result<Self> {
-        let place = Place::new(bench, &["kafka_partitions=1"])?;
-        appends::store(&place).await?;
+    /// At a place where topics have one partition.
+    async fn new(place: &Place) -> anyhow::Result<Self> {
+        appends::store(place).await?;
         place.make_topics().await?;
-        let topic = place.kafka().topic(Service::Order);
-        let from = kafka::reader(&bench.kafka)?;
+        let (brokers, topic) = (place.brokers(), place.kafka().topic(Service::Order));
+        let from = kafka::reader(brokers)?;
         tokio::task::block_in_place(|| kafka::assign(&from, &topic))?;
         Ok(Self {
             on: place.connect(Service::Order).await?,
-            to: One::to(&bench.kafka, &topic)?,
-            from: Some(from),
+            to: One::to(brokers, &topic)?,
+            from,
             template: Template::new()?,
             next: 0,
-            place,
         })
     }
 
     async fn run(
         &mut self,
-        session: &scylla::client::session::Session,
+        session: &Session,
         rows: &Writes,
         round: Duration,
     ) -> anyhow::Result<Latency> {
@@ -136,15 +123,12 @@ impl Hops {
             self.to
                 .send(key.as_bytes(), self.template.bytes().0)
                 .await?;
-            let from = self.from.take().context("a consumer")?;
-            let (from, found) = tokio::task::block_in_place(|| {
-                let found = from
-                    .poll(ARRIVES)
-                    .map(|found| found.map(|m| m.key() == Some(key.as_bytes())));
-                (from, found.context("no record arrives"))
-            });
-            self.from = Some(from);
-            anyhow::ensure!(found??, "another record arrives than {key}");
+            tokio::task::block_in_place(|| {
+                let found = self.from.poll(ARRIVES).context("no record arrives")??;
+                let is_it = found.key() == Some(key.as_bytes());
+                ensure!(is_it, "another record arrives than {key}");
+                Ok(())
+            })?;
             rows.send_one(session, self.next).await?;
             self.next += 1;
             latency.record(meant.elapsed());

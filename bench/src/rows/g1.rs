@@ -1,16 +1,22 @@
 //! The same with 10 million events and a million orders stored as with 10,000.
+//!
+//! Appends come first, while nothing reacts to them: the orders that they leave are not to be in the
+//! way of what is measured behind them.
 
 use std::sync::Arc;
 
+use anyhow::ensure;
 use domain::Service;
 use infra::event_store::{Checkpoint, EventStore};
 use infra::relay;
+use uuid::Uuid;
 
-use super::appends::{self, CLIENTS};
-use super::{journeys, q1};
+use super::appends::{self, Appended, CLIENTS};
+use super::journeys::Shop;
+use super::{hops, q1};
 use crate::child::Server;
+use crate::cpu::Meter;
 use crate::facts::Template;
-use crate::load;
 use crate::pipeline::Pipeline;
 use crate::place::Place;
 use crate::report::Outcome;
@@ -19,9 +25,8 @@ use crate::rounds::{Bench, Round};
 /// What is stored: events in the logs of all services together, and orders in the view.
 const MANY: (u64, usize) = (10_000_000, 1_000_000);
 const FEW: (u64, usize) = (10_000, 10_000);
-/// Events of one insert, and orders of one write: what fits into memory with ease.
+/// Events of one insert: what fits into memory with ease.
 const PAGE: u64 = 500_000;
-const ORDERS: usize = 50_000;
 
 /// Streams of two events each, in the shape of ours; `$3` is the category.
 const FILL: &str = "INSERT INTO events
@@ -30,19 +35,20 @@ const FILL: &str = "INSERT INTO events
            $4, '1', $5::json, $6::json
     FROM generate_series(0, $2 - 1) AS n";
 
-/// A place that has grown, and what runs there.
-struct Grown {
-    place: Place,
-    store: Arc<dyn EventStore>,
-    pipeline: Pipeline,
-    addr: String,
-    queries: Server,
-    orders: Arc<Vec<uuid::Uuid>>,
+pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
+    bench
+        .within_place(&[], async |many| {
+            let beside = bench.within_place(&[], async |few| {
+                let many = Grown::new(many, MANY).await?;
+                let few = Grown::new(few, FEW).await?;
+                compare(many, few, bench).await
+            });
+            beside.await
+        })
+        .await
 }
 
-pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
-    let many = Grown::new(bench, MANY).await?;
-    let few = Grown::new(bench, FEW).await?;
+async fn compare(many: Grown<'_>, few: Grown<'_>, bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
     let template = Template::new()?;
     let appended = bench
         .interleave(
@@ -56,10 +62,11 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
             async || few.read(bench).await,
         )
         .await?;
+    let (many, few) = (many.open().await?, few.open().await?);
     let pushed = bench
         .interleave(
-            async || many.push(bench).await,
-            async || few.push(bench).await,
+            async || push(&many, bench).await,
+            async || push(&few, bench).await,
         )
         .await?;
     many.end().await?;
@@ -71,55 +78,59 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
     ])
 }
 
-impl Grown {
-    async fn new(bench: &Bench, (events, orders): (u64, usize)) -> anyhow::Result<Self> {
-        let place = Place::new(bench, &[])?;
+/// A place that has grown.
+struct Grown<'a> {
+    place: &'a Place,
+    store: Arc<dyn EventStore>,
+    queries: Server,
+    orders: Arc<Vec<Uuid>>,
+}
+
+impl<'a> Grown<'a> {
+    async fn new(place: &'a Place, (events, orders): (u64, usize)) -> anyhow::Result<Self> {
         place.migrate().await?;
         for service in Service::ALL {
-            fill(&place, service, events / 4).await?;
+            fill(place, service, events / Service::ALL.len() as u64).await?;
         }
-        let mut all = Vec::with_capacity(orders);
-        while all.len() < orders {
-            let some = (orders - all.len()).min(ORDERS);
-            all.extend(q1::fill(&place, some).await?);
-        }
-        let pipeline = Pipeline::on(&place)?;
-        pipeline.run_all();
-        let addr = pipeline.listen().await?.to_string();
-        journeys::stock_up(&addr).await?;
         Ok(Self {
             store: Arc::new(place.store(Service::Order)?),
+            orders: Arc::new(q1::fill(place, orders).await?),
             queries: Server::waybill(&place.args(&["query-api"])).await?,
-            orders: Arc::new(all),
-            pipeline,
-            addr,
             place,
         })
     }
 
     async fn append(&self, template: &Template, bench: &Bench) -> anyhow::Result<Round> {
-        let clients = appends::ours(&self.store, template, CLIENTS);
-        Ok(Round::of(load::closed(clients, bench.round).await?.rate()))
+        let (before, appended) = (self.store.last_position().await?, Appended::default());
+        let clients = appends::keyed(&self.store, template, CLIENTS);
+        let round = appends::round(clients, bench.round, &appended).await?;
+        let (there, appended) = (self.store.last_position().await? - before, appended.get());
+        ensure!(there == appended, "{there} facts are there of {appended}");
+        Ok(round)
     }
 
     async fn read(&self, bench: &Bench) -> anyhow::Result<Round> {
         let clients = q1::readers(&self.queries, &self.orders).await?;
-        Ok(Round::of(load::closed(clients, bench.round).await?.rate()))
+        Ok(hops::served(&self.queries, clients, bench.round).await?.0)
     }
 
-    async fn push(&self, bench: &Bench) -> anyhow::Result<Round> {
-        let journey = journeys::push(&self.pipeline, &self.addr, bench.round).await?;
-        Ok(Round::of(journey.rate()))
-    }
-
-    async fn end(self) -> anyhow::Result<()> {
+    /// Ends what reads, and takes orders.
+    async fn open(self) -> anyhow::Result<Shop> {
         self.queries.end().await?;
-        self.pipeline.end().await?;
-        self.place.remove().await
+        for service in Service::ALL {
+            skip(self.place, service).await?;
+        }
+        Shop::open(Pipeline::on(self.place)?).await
     }
 }
 
-/// Fills the log of a service, and has its relay go on behind that.
+async fn push(shop: &Shop, bench: &Bench) -> anyhow::Result<Round> {
+    let meter = Meter::start()?;
+    let journey = shop.push(bench.round).await?;
+    Round::of(journey.rate()).metered(&meter, journey.orders)
+}
+
+/// Fills the log of a service.
 async fn fill(place: &Place, service: Service, events: u64) -> anyhow::Result<()> {
     let template = Template::new()?;
     let (payload, metadata) = template.bytes();
@@ -130,7 +141,7 @@ async fn fill(place: &Place, service: Service, events: u64) -> anyhow::Result<()
         sqlx::query(FILL)
             .bind(i64::try_from(done)?)
             .bind(i64::try_from(some)?)
-            // No reaction and no view ever reads these: they lie behind every checkpoint.
+            // No reaction and no view ever reads these.
             .bind(if service == Service::Inventory {
                 "reservation"
             } else {
@@ -143,7 +154,11 @@ async fn fill(place: &Place, service: Service, events: u64) -> anyhow::Result<()
             .await?;
         done += some;
     }
-    appends::settle(&mut on).await?;
+    appends::settle(&mut on).await
+}
+
+/// Has the relay of a service begin behind all that is there.
+async fn skip(place: &Place, service: Service) -> anyhow::Result<()> {
     let store = place.store(service)?;
     let store: &dyn EventStore = &store;
     let behind = Checkpoint {

@@ -6,8 +6,10 @@ use sqlx::Row;
 use sqlx::postgres::PgConnection;
 
 use crate::child::Server;
-use crate::http::Connection;
+use crate::facts;
+use crate::http::{self, Connection};
 use crate::load::{self, Client};
+use crate::rounds::Round;
 
 /// Facts of a page: as the relay reads them.
 const PAGE: i64 = 2000;
@@ -42,19 +44,18 @@ pub async fn read_log(on: &mut PgConnection, facts: usize) -> anyhow::Result<f64
     Ok(count as f64 / begun.elapsed().as_secs_f64())
 }
 
-/// Sends one request again and again.
-pub struct Sends {
-    pub connection: Connection,
-    pub request: Vec<u8>,
-    pub expected: u16,
+/// Places the usual order again and again.
+pub struct Places {
+    connection: Connection,
+    request: Vec<u8>,
 }
 
-impl Client for Sends {
+impl Client for Places {
     async fn ask(&mut self) -> anyhow::Result<u64> {
         let answer = self.connection.send(&self.request).await?;
         let (status, body) = (answer.status, answer.body);
         anyhow::ensure!(
-            status == self.expected,
+            status == 201,
             "answered with {status}: {}",
             String::from_utf8_lossy(body)
         );
@@ -62,31 +63,25 @@ impl Client for Sends {
     }
 }
 
-/// A load on a server: so many connections that send `request`.
-pub async fn senders(
-    server: &Server,
-    connections: usize,
-    request: &[u8],
-    expected: u16,
-) -> anyhow::Result<Vec<Sends>> {
-    let connections = Connection::many(&server.addr, connections).await?;
-    let one = |connection| Sends {
+/// So many who place orders with a server, each on a connection of its own.
+pub async fn customers(server: &Server, count: usize) -> anyhow::Result<Vec<Places>> {
+    let connections = Connection::many(&server.addr, count).await?;
+    let one = |connection| Places {
         connection,
-        request: request.to_vec(),
-        expected,
+        request: http::post("/api/orders", &facts::usual_body()),
     };
     Ok(connections.into_iter().map(one).collect())
 }
 
-/// The rate at which a server answers `request` on so many connections.
-pub async fn http_rate(
+/// Has clients of `server` ask for a round, each as soon as it was answered, and says how often they
+/// were. The CPU time is the server's.
+pub async fn served<C: Client>(
     server: &Server,
-    connections: usize,
-    request: &[u8],
-    expected: u16,
-    round: Duration,
-) -> anyhow::Result<(f64, u64)> {
-    let clients = senders(server, connections, request, expected).await?;
-    let ran = load::closed(clients, round).await?;
-    Ok((ran.rate(), ran.units))
+    clients: Vec<C>,
+    lasts: Duration,
+) -> anyhow::Result<(Round, u64)> {
+    let meter = server.meter()?;
+    let ran = load::closed(clients, lasts).await?;
+    let round = Round::of(ran.rate()).metered(&meter, ran.units)?;
+    Ok((round, ran.units))
 }

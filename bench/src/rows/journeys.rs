@@ -1,17 +1,16 @@
 //! Orders on their whole way: placed over HTTP, and watched until they are in the view.
 
-use std::collections::HashMap;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-use domain::Service;
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::facts;
 use crate::http::{self, Connection};
-use crate::load::{self, Client};
+use crate::load::{self, Client, Ran};
 use crate::pipeline::Pipeline;
 
 /// Connections on which orders are placed.
@@ -23,6 +22,92 @@ const RECEIPTS: usize = 5;
 const LIMIT: Duration = Duration::from_secs(120);
 /// Between two looks at the view.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// A pipeline that takes orders, with goods for all rounds.
+pub struct Shop {
+    pub pipeline: Pipeline,
+    addr: String,
+}
+
+/// What became of the orders of a round.
+pub struct Journey {
+    pub orders: u64,
+    /// From the first request to the last assignment in the view.
+    pub took: Duration,
+}
+
+impl Journey {
+    pub fn rate(&self) -> f64 {
+        self.orders as f64 / self.took.as_secs_f64()
+    }
+}
+
+impl Shop {
+    /// Runs all of a pipeline, and receives goods.
+    pub async fn open(pipeline: Pipeline) -> anyhow::Result<Self> {
+        pipeline.run_all();
+        let addr = pipeline.listen().await?.to_string();
+        stock_up(&addr).await?;
+        Ok(Self { pipeline, addr })
+    }
+
+    /// Has customers place orders for a round, each as soon as the one before was answered, until
+    /// all deliveries are assigned in the view.
+    pub async fn push(&self, lasts: Duration) -> anyhow::Result<Journey> {
+        let begun = Instant::now();
+        let customers = customers(&self.addr, CLIENTS).await?;
+        let ran = self.served(load::closed(customers, lasts)).await?;
+        let last = self.last_assigned(&ran)?;
+        Ok(Journey {
+            orders: ran.units,
+            took: last.duration_since(begun),
+        })
+    }
+
+    /// Has them place so many a second, until all are through: the next round is not to pay for
+    /// them.
+    pub async fn place(&self, rate: f64, lasts: Duration) -> anyhow::Result<Ran<Customer>> {
+        let customers = customers(&self.addr, CLIENTS).await?;
+        self.served(load::open(customers, rate, lasts)).await
+    }
+
+    async fn served(
+        &self,
+        load: impl Future<Output = anyhow::Result<Ran<Customer>>>,
+    ) -> anyhow::Result<Ran<Customer>> {
+        let seen = &self.pipeline.seen;
+        let (_, before) = seen.counts();
+        let ran = load.await?;
+        let (begun, all) = (Instant::now(), before + usize::try_from(ran.units)?);
+        loop {
+            let (_, assigned) = seen.counts();
+            if assigned >= all {
+                return Ok(ran);
+            }
+            ensure!(
+                begun.elapsed() < LIMIT,
+                "{assigned} deliveries of {all} are assigned"
+            );
+            sleep(LOOK).await;
+        }
+    }
+
+    /// When the delivery of the last order was assigned in the view; all of them have to be there.
+    fn last_assigned(&self, ran: &Ran<Customer>) -> anyhow::Result<Instant> {
+        let assigned = self.pipeline.seen.assigned();
+        let mut last = None;
+        for (order, _) in ran.clients.iter().flat_map(|customer| &customer.placed) {
+            let at = assigned.get(order);
+            let at = at.with_context(|| format!("the delivery of {order} is not assigned"))?;
+            last = last.max(Some(*at));
+        }
+        last.context("no orders were placed")
+    }
+
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.pipeline.end().await
+    }
+}
 
 /// Places orders, and remembers when each was meant to be placed.
 pub struct Customer {
@@ -82,75 +167,4 @@ pub async fn stock_up(addr: &str) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// What became of the orders of a round.
-pub struct Journey {
-    pub orders: u64,
-    /// From the first request to the last assignment in the view.
-    pub took: Duration,
-}
-
-impl Journey {
-    pub fn rate(&self) -> f64 {
-        self.orders as f64 / self.took.as_secs_f64()
-    }
-}
-
-/// Has customers place orders for `round`, each as soon as the one before was answered, and waits
-/// until all deliveries are assigned in the view.
-pub async fn push(pipeline: &Pipeline, addr: &str, round: Duration) -> anyhow::Result<Journey> {
-    let (_, before) = pipeline.seen.counts();
-    let begun = Instant::now();
-    let ran = load::closed(customers(addr, CLIENTS).await?, round).await?;
-    let placed: Vec<Uuid> = ran
-        .clients
-        .iter()
-        .flat_map(|c| &c.placed)
-        .map(|(id, _)| *id)
-        .collect();
-    until_assigned(pipeline, before + placed.len()).await?;
-    let assigned = pipeline.seen.assigned();
-    let last = last_of(&assigned, &placed)?;
-    Ok(Journey {
-        orders: ran.units,
-        took: last.duration_since(begun),
-    })
-}
-
-/// Waits until so many deliveries are assigned in the view.
-pub async fn until_assigned(pipeline: &Pipeline, count: usize) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    loop {
-        let (_, assigned) = pipeline.seen.counts();
-        if assigned >= count {
-            return Ok(());
-        }
-        ensure!(
-            begun.elapsed() < LIMIT,
-            "{assigned} deliveries of {count} are assigned"
-        );
-        sleep(LOOK).await;
-    }
-}
-
-/// When the last of `orders` was seen; all of them have to be there.
-pub fn last_of(seen: &HashMap<Uuid, Instant>, orders: &[Uuid]) -> anyhow::Result<Instant> {
-    let mut last = None;
-    for order in orders {
-        let Some(at) = seen.get(order) else {
-            anyhow::bail!("{order} is not in the view");
-        };
-        last = last.max(Some(*at));
-    }
-    last.ok_or_else(|| anyhow::anyhow!("no orders were placed"))
-}
-
-/// How many facts there are of each service.
-pub async fn facts(pipeline: &Pipeline) -> anyhow::Result<[u64; 4]> {
-    let mut all = [0; 4];
-    for service in Service::ALL {
-        all[service as usize] = pipeline.services.store(service).last_position().await?;
-    }
-    Ok(all)
 }

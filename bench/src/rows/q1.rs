@@ -16,6 +16,7 @@ use scylla::statement::prepared::PreparedStatement;
 use scylla::value::Row;
 use uuid::Uuid;
 
+use super::hops;
 use crate::child::Server;
 use crate::facts::{self, Story};
 use crate::http::{self, Connection};
@@ -28,6 +29,8 @@ use crate::rounds::{Bench, Round, one_after_another};
 const CLIENTS: usize = 64;
 /// Orders that are read by turns.
 const ORDERS: usize = 10_000;
+/// Orders of one write: what fits into memory with ease.
+const PAGE: usize = 50_000;
 /// Of the rate at which ours is pushed: for latencies.
 const HALF: f64 = 0.5;
 /// How long a store may take to connect, and between two looks at whether it has.
@@ -73,6 +76,19 @@ impl Client for RawReads {
     }
 }
 
+/// One after the other.
+struct Both {
+    http: Reads,
+    read: RawReads,
+}
+
+impl Client for Both {
+    async fn ask(&mut self) -> anyhow::Result<u64> {
+        self.http.ask().await?;
+        self.read.ask().await
+    }
+}
+
 pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
     bench
         .within_place(&[], async |place| {
@@ -89,10 +105,7 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
                 .interleave(
                     async || {
                         let clients = readers(&ours, &orders).await?;
-                        let before = ours.cpu()?;
-                        let ran = load::closed(clients, bench.round).await?;
-                        let used = ours.cpu()?.saturating_sub(before);
-                        Ok(Round::of(ran.rate()).with_cpu(used, ran.units))
+                        Ok(hops::served(&ours, clients, bench.round).await?.0)
                     },
                     async || {
                         let clients = readers(&nothing, &orders).await?;
@@ -113,10 +126,10 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
                     },
                     async || {
                         let clients = readers(&nothing, &orders).await?;
-                        let http = load::open(clients, half, bench.round).await?;
-                        let read = load::open(reader.many(CLIENTS), half, bench.round).await?;
-                        let p99 = |of: &crate::latency::Latency| of.percentile_ms(99.0);
-                        Ok(Round::of(p99(&http.latency) + p99(&read.latency)))
+                        let both = clients.into_iter().zip(reader.many(CLIENTS));
+                        let both = both.map(|(http, read)| Both { http, read }).collect();
+                        let ran = load::open(both, half, bench.round).await?;
+                        Ok(Round::of(ran.latency.percentile_ms(99.0)))
                     },
                 )
                 .await?;
@@ -134,9 +147,13 @@ pub async fn fill(place: &Place, count: usize) -> anyhow::Result<Vec<Uuid>> {
     let table = Table {
         name: SCHEMA.name.to_owned(),
     };
-    let (orders, patches) = rows(count)?;
-    store.apply(&SCHEMA, &table, patches).await?;
-    Ok(orders)
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        let (orders, patches) = rows(PAGE.min(count - all.len()))?;
+        store.apply(&SCHEMA, &table, patches).await?;
+        all.extend(orders);
+    }
+    Ok(all)
 }
 
 /// A store connects in the background.

@@ -4,9 +4,9 @@ use domain::Service;
 use tokio_util::sync::CancellationToken;
 
 use super::{hops, relays};
-use crate::cpu;
+use crate::cpu::Meter;
 use crate::kafka;
-use crate::place::{self, Place};
+use crate::place::Place;
 use crate::raw::produce;
 use crate::report::Outcome;
 use crate::rounds::{Bench, Round, one_after_another};
@@ -25,14 +25,13 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
                     async || drained(bench, place, facts as u64).await,
                     async || {
                         let read = hops::read_log(&mut look, facts).await?;
-                        let on = Place::new(bench, &[])?;
-                        on.make_topics().await?;
-                        let topic = on.kafka().topic(Service::Order);
-                        let sent = tokio::task::block_in_place(|| {
-                            produce::all(&bench.kafka, &topic, &records)
-                        })?;
-                        place::remove_topics(&bench.kafka, &on.kafka()).await?;
-                        Ok(Round::of(one_after_another(&[read, sent])))
+                        let sent = bench.within_topics(async |on| {
+                            let topic = on.kafka().topic(Service::Order);
+                            tokio::task::block_in_place(|| {
+                                produce::all(&bench.kafka, &topic, &records)
+                            })
+                        });
+                        Ok(Round::of(one_after_another(&[read, sent.await?])))
                     },
                 )
                 .await?;
@@ -44,15 +43,24 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
 /// Relays the whole log of `place` onto topics that are made for it, and says how many facts a
 /// second; all of them have to be there, in order.
 pub async fn drained(bench: &Bench, place: &Place, facts: u64) -> anyhow::Result<Round> {
-    let on = Place::new(bench, &[])?;
-    on.make_topics().await?;
+    bench
+        .within_topics(async |on| drained_onto(on, bench, place, facts).await)
+        .await
+}
+
+async fn drained_onto(
+    on: &Place,
+    bench: &Bench,
+    place: &Place,
+    facts: u64,
+) -> anyhow::Result<Round> {
     let mut look = place.connect(Service::Order).await?;
     relays::forget(&mut look).await?;
     let store = std::sync::Arc::new(place.store(Service::Order)?) as std::sync::Arc<_>;
     let relay = relays::relay(&store, on.kafka());
     let (status, stop) = (relay.status.clone(), CancellationToken::new());
     let epoch = relays::lease(&store).await?;
-    let before = cpu::of_self()?;
+    let meter = Meter::start()?;
     let draining = async {
         let drained = relays::until(&status, store.last_position().await?).await;
         stop.cancel();
@@ -60,10 +68,9 @@ pub async fn drained(bench: &Bench, place: &Place, facts: u64) -> anyhow::Result
     };
     let ((), drained) = tokio::join!(relay.run(epoch, stop.clone()), draining);
     let ((begun, first), (ended, last)) = drained?;
-    let used = cpu::of_self()?.saturating_sub(before);
+    let round = Round::of((last - first) as f64 / ended.duration_since(begun).as_secs_f64());
+    let round = round.metered(&meter, facts)?;
     let topic = on.kafka().topic(Service::Order);
     tokio::task::block_in_place(|| kafka::check_complete(&bench.kafka, &topic, facts))?;
-    place::remove_topics(&bench.kafka, &on.kafka()).await?;
-    let took = ended.duration_since(begun).as_secs_f64();
-    Ok(Round::of((last - first) as f64 / took).with_cpu(used, facts))
+    Ok(round)
 }

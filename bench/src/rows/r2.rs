@@ -1,12 +1,10 @@
 //! The relay on a backlog, beside the outbox relay of the textbooks.
 
 use domain::Service;
-use sqlx::Connection;
 
 use super::r1::drained;
-use super::{a2, relays};
+use super::relays;
 use crate::facts::Template;
-use crate::place::Place;
 use crate::raw::outbox::Outbox;
 use crate::raw::produce::One;
 use crate::report::Outcome;
@@ -21,24 +19,22 @@ pub async fn run(bench: &Bench) -> anyhow::Result<Vec<Outcome>> {
     bench
         .within_place(&[], async |place| {
             let facts = relays::backlog(place, ORDERS).await?.len() as u64;
-            let outbox = Place::new(bench, &[])?;
-            outbox.make_topics().await?;
-            let topic = outbox.kafka().topic(Service::Order);
-            let options = a2::empty_database(place).await?;
+            place.make_topics().await?;
+            let topic = place.kafka().topic(Service::Order);
+            let empty = place.make_empty_database(Service::Delivery).await?;
             let template = Template::new()?;
             let payload = std::str::from_utf8(template.bytes().0)?.to_owned();
             let turns = bench.rounds as f64 + 1.0;
             let rows = ROWS_A_SECOND * bench.round.as_secs_f64() * turns;
             let to = One::to(&bench.kafka, &topic)?;
-            let mut textbook = Outbox::filled(&options, to, rows as i64, &payload).await?;
+            let mut textbook = Outbox::filled(&empty, to, rows as i64, &payload).await?;
             let rounds = bench
                 .interleave(
                     async || drained(bench, place, facts).await,
                     async || Ok(Round::of(textbook.run(bench.round).await?)),
                 )
                 .await?;
-            textbook.on.close().await?;
-            outbox.remove().await?;
+            textbook.check(&bench.kafka, &topic).await?;
             Ok(vec![rounds.line("R2", 0)?])
         })
         .await

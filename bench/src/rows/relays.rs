@@ -13,11 +13,12 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use tokio::time::{Instant, sleep};
 
-use super::a5::CATCHES_UP;
 use crate::facts::{self, Story};
 use crate::place::Place;
 use crate::raw;
 
+/// How long a relay may take to publish all there is.
+const CATCHES_UP: Duration = Duration::from_secs(60);
 /// Longer than any round: nobody else asks for it.
 const LASTS: Duration = Duration::from_secs(3600);
 /// Between two looks at how far a relay is.

@@ -16,7 +16,7 @@ use projectors::Projector;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::cpu;
+use crate::cpu::Meter;
 use crate::facts::{self, Story};
 use crate::place::Place;
 use crate::raw::{cells, produce};
@@ -97,7 +97,7 @@ pub async fn publish(place: &Place, orders: usize) -> anyhow::Result<()> {
     }
     for service in Service::ALL {
         let topic = place.kafka().topic(service);
-        let brokers = &place.servers.kafka.brokers;
+        let brokers = place.brokers();
         let records = &by_service[service as usize];
         tokio::task::block_in_place(|| produce::all(brokers, &topic, records))?;
     }
@@ -125,7 +125,7 @@ async fn project(
     };
     watched.seen.keep_rows(keep);
     let (taken, all) = (TAKEN.load(Ordering::Acquire), ORDERS as u64 * FACTS);
-    let (cells, used) = (watched.seen.cells(), cpu::of_self()?);
+    let (cells, meter) = (watched.seen.cells(), Meter::start()?);
     let stop = CancellationToken::new();
     watched.seen.forget_times();
     let projecting = async {
@@ -140,11 +140,10 @@ async fn project(
         stop.cancel();
     };
     tokio::join!(projector.run(stop.clone()), projecting);
-    let used = cpu::of_self()?.saturating_sub(used);
     let taken = TAKEN.load(Ordering::Acquire) - taken;
     ensure!(taken == all, "{taken} facts were projected of {all}");
     watched.seen.keep_rows(false);
     let written = watched.seen.cells() - cells;
     let rate = written as f64 / watched.seen.took().as_secs_f64();
-    Ok(Round::of(rate).with_cpu(used, all))
+    Round::of(rate).metered(&meter, all)
 }

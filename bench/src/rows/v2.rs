@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{appends, q1};
-use crate::cpu;
+use crate::cpu::Meter;
 use crate::facts::{self, Story};
 use crate::pipeline::Pipeline;
 use crate::place::Place;
@@ -99,7 +99,7 @@ async fn rebuild(views: &Views) -> anyhow::Result<Round> {
         ..Rebuild::of(views.clone(), &VIEW, "bench".to_owned())
     };
     let (told, mut heard) = watch::channel(Progress::default());
-    let (stop, used) = (CancellationToken::new(), cpu::of_self()?);
+    let (stop, meter) = (CancellationToken::new(), Meter::start()?);
     let watching = async {
         let (mut first, mut last) = (None, None);
         while heard.changed().await.is_ok() {
@@ -125,5 +125,5 @@ async fn rebuild(views: &Views) -> anyhow::Result<Round> {
     let ((begun, first), (ended, last)) = built.context("nothing was built")?;
     ensure!(last == ORDERS as u64 * FACTS, "{last} facts were read");
     let rate = (last - first) as f64 / ended.duration_since(begun).as_secs_f64();
-    Ok(Round::of(rate).with_cpu(cpu::of_self()?.saturating_sub(used), last))
+    Round::of(rate).metered(&meter, last)
 }
