@@ -93,7 +93,7 @@ impl Delivered {
             offset: self.offset,
             fact: self.fact_id(),
             class: class.to_owned(),
-            reason: reason.chars().take(REASON_CHARS).collect(),
+            reason: kept_reason(reason),
             attempts,
             parked_at: clock::now(),
             original: Original::of(self.record.as_ref(), &self.fact),
@@ -103,6 +103,11 @@ impl Delivered {
             revision: 0,
         }
     }
+}
+
+/// As much of a reason as is kept.
+pub(crate) fn kept_reason(reason: &str) -> String {
+    reason.chars().take(REASON_CHARS).collect()
 }
 
 /// A way to subscribe.

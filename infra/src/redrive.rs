@@ -27,7 +27,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::bus::Bus;
+use crate::bus::{Bus, kept_reason};
 use crate::clock;
 use crate::codec::{self, Unreadable};
 use crate::consumer::Take;
@@ -39,9 +39,11 @@ use crate::failure::{Failure, MAX_ATTEMPTS, pauses, unless_it_panics, until_stop
 
 /// Between two looks: how long what waits for nothing waits at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A pause is at least so many times as long as the look before it: many rows that nobody asks for
-/// cost a twentieth of a core at most.
+/// A pause is so many times as long as the look before it, where that was dear: many rows that nobody
+/// asks for cost a twentieth of a core.
 const IDLE: u32 = 20;
+/// The longest pause, whatever that costs: who asks for a redrive follows it for 30 seconds.
+const LONGEST: Duration = Duration::from_secs(15);
 /// Rows of one read.
 const PAGE: usize = 100;
 /// Keys that are taken up beside each other: few enough to leave room for what is not late.
@@ -101,7 +103,7 @@ impl Redriver {
             }
             // Something may have come to wait behind what was taken.
             let pause = match taken {
-                0 => LOOK_EVERY.max(begun.elapsed() * IDLE),
+                0 => pause_after(begun.elapsed()),
                 _ => Duration::ZERO,
             };
             tokio::select! {
@@ -188,7 +190,7 @@ impl Redriver {
                 metrics::counter!("waybill_redrives_failed_total", "group" => group).increment(1);
                 let waited = row.waits();
                 row.class = class.to_owned();
-                row.reason = reason;
+                row.reason = kept_reason(&reason);
                 row.attempts = row.attempts.saturating_add(attempts);
                 row.redrive = None;
                 if waited && let Some(record) = row.delivered() {
@@ -301,6 +303,11 @@ pub async fn stored_fact(
     Ok(found.filter(|fact| is_of_row(fact) || Some(fact) == named.as_ref()))
 }
 
+/// How long nobody looks after a look that took so long and found nothing to take.
+fn pause_after(look: Duration) -> Duration {
+    look.saturating_mul(IDLE).clamp(LOOK_EVERY, LONGEST)
+}
+
 /// True for a row that may be taken up now, if it is the first of its topic and key.
 fn is_ready(row: &ParkedRow) -> bool {
     let known_by_now = || {
@@ -309,4 +316,18 @@ fn is_ready(row: &ParkedRow) -> bool {
         decoded.is_some_and(|decoded| decoded.as_ref().err().is_none_or(known))
     };
     row.waits() || row.redrive.is_some() || (row.class == UNKNOWN_VERSION && known_by_now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_grows_with_the_look_before_it_and_is_never_longer_than_anybody_waits() {
+        for (look, pause) in [(0, 1_000), (40, 1_000), (200, 4_000), (60_000, 15_000)] {
+            let paused = pause_after(Duration::from_millis(look));
+            assert_eq!(paused, Duration::from_millis(pause));
+        }
+        assert_eq!(pause_after(Duration::MAX), LONGEST);
+    }
 }

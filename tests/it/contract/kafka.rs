@@ -1,6 +1,7 @@
 //! The bus on Kafka, each test on topics of its own.
 
 mod foreign;
+mod large;
 mod members;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ impl Kafka {
             prefix: own_prefix(),
             producer: client(&brokers)
                 .set("partitioner", "murmur2_random")
+                // What is too large, the brokers say.
+                .set("message.max.bytes", "2000000")
                 .create()
                 .unwrap(),
             brokers,

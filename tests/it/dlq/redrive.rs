@@ -8,6 +8,9 @@ use infra::{clock, ids};
 use super::bench::{Bench, GROUP};
 use crate::support::eventually;
 
+/// What is kept of a reason, in characters.
+const REASON: usize = 1000;
+
 fn invariant() -> Failure {
     Failure::permanent("invariant", "it cannot be")
 }
@@ -67,6 +70,29 @@ async fn a_fact_that_fails_again_says_why_and_goes_on_holding_its_key() {
     assert_eq!(rows[0].reason, "it is odd");
     assert_eq!(rows[0].attempts, head.attempts + MAX_ATTEMPTS);
     assert_eq!((rows.len(), bench.take.taken_of(order).len()), (3, 0));
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reason_that_is_as_large_as_a_record_is_kept_in_part_at_first_and_again() {
+    let mut bench = Bench::new();
+    let order = bench.order().await;
+    let long = |what: &str| what.repeat(1_000_000);
+    bench
+        .take
+        .fail(move |_, _| Some(Failure::permanent("invariant", long("é"))));
+    bench.consume();
+    bench.redrive();
+    bench.passed(3).await;
+    let head = bench.rows(order).await.remove(0);
+    assert_eq!(head.reason, "é".repeat(REASON));
+    bench
+        .take
+        .fail(move |_, _| Some(Failure::permanent("invariant", long("x"))));
+    assert!(bench.ask(&head).await);
+    let again = |rows: &Vec<ParkedRow>| rows[0].attempts > head.attempts;
+    let rows = eventually(|| bench.rows(order), again).await;
+    assert_eq!(rows[0].reason, "x".repeat(REASON));
     bench.stop().await;
 }
 

@@ -21,12 +21,14 @@ const MAX_LETTER_BYTES: &str = "1048576";
 /// How long the brokers may take to have it. Who waits for it tries again.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
 
-/// A header up to this stands also in a letter that has to leave something behind, in bytes.
+/// A key or header up to this stands also in a letter that has to leave something behind, in bytes.
 const SMALL: usize = 1024;
+/// And as many of them as have room in this, in bytes: a record may be large by many small headers.
+const SMALL_TOGETHER: usize = 64 * 1024;
 
 /// Publishes the record of `row`, and returns once all replicas have it. Of a record that leaves no
-/// room for the reason the value and large headers stay behind: the row has them, and a letter that no
-/// broker takes would hold up all that is behind it.
+/// room for the reason the value stays behind, and keys and headers that are large: the row has them,
+/// and a letter that no broker takes would hold up all that is behind it.
 pub async fn publish(bus: &KafkaBus, record: &Delivered, row: &ParkedRow) -> Result<(), BusError> {
     let rebuilt;
     let original = match (&record.record, &record.fact) {
@@ -75,14 +77,21 @@ async fn send(
 
 /// What of a record fits into any letter.
 fn small(original: &Record) -> Record {
+    let mut room = SMALL_TOGETHER;
+    let mut fits = |bytes: usize| {
+        let fits = bytes <= SMALL && bytes <= room;
+        if fits {
+            room -= bytes;
+        }
+        fits
+    };
+    let key = original.key.clone().filter(|key| fits(key.len()));
     let headers = original.headers.iter();
+    let headers = headers.filter(|(name, value)| fits(name.len() + value.len()));
     Record {
-        key: original.key.clone(),
+        key,
         payload: None,
-        headers: headers
-            .filter(|(_, value)| value.len() <= SMALL)
-            .cloned()
-            .collect(),
+        headers: headers.cloned().collect(),
     }
 }
 
