@@ -7,4 +7,5 @@ mod letters;
 mod many;
 mod order;
 mod redrive;
+pub mod stray;
 mod tools;

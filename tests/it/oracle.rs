@@ -2,7 +2,7 @@
 //! code with it (`tests/oracle`).
 //!
 //! - `book`: what customers asked and were told. `books`: what the payment provider did.
-//! - `dump`: an embedded store, written down for the oracle.
+//! - `dump`: an embedded store, written down for the oracle. `look`: all there is, wherever it is.
 //! - `embedded`, `servers`: load, and what the oracle says; damage, and what it says then.
 //! - `aborted`: load, with a process that aborts again and again.
 
@@ -12,6 +12,7 @@ mod book;
 pub mod books;
 pub mod dump;
 mod embedded;
+pub mod look;
 mod servers;
 
 use std::collections::HashSet;

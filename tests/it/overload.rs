@@ -1,6 +1,7 @@
 //! More than a pipeline can serve, and processes that end while customers come.
 //!
-//! - `load`: customers who come at their times, whatever becomes of those before them.
+//! - `load`: customers who come at their times, whatever becomes of those before them; some of them
+//!   ask for what is `wrong`.
 //! - `connection`: how they speak with an API, down to which byte was the last.
 //! - `stack`: one process, or one of every role on servers.
 //! - `excess`: three times what can be served.
@@ -11,3 +12,4 @@ mod ending;
 mod excess;
 mod load;
 mod stack;
+mod wrong;

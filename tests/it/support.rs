@@ -2,6 +2,7 @@
 
 mod client;
 mod eventually;
+mod listening;
 mod moment;
 mod order;
 mod pipeline;
@@ -16,7 +17,8 @@ pub mod torture;
 
 pub use client::{Client, Reply, order_of};
 pub use eventually::{eventually, eventually_within};
-pub use moment::Moment;
+pub use listening::serve_all;
+pub use moment::{Moment, settled};
 pub use order::order_of_three;
 pub use pipeline::{Fast, Pipeline};
 pub use place::{Addresses, Place};

@@ -3,7 +3,6 @@
 mod foreign;
 mod lost;
 mod migrating;
-mod proxy;
 mod roles;
 
 use std::sync::{Arc, OnceLock};
@@ -17,8 +16,8 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use super::event_store::Stores;
+use crate::support::proxy::{Aim, Proxy};
 use crate::support::{own_prefix, postgres_url};
-use proxy::Proxy;
 
 /// Stores with a prefix of their own, dropped with it. The database of a service is made when it is
 /// first asked for: most tests need one, and dropping one costs the server a checkpoint.
@@ -94,11 +93,7 @@ impl Databases {
 
     /// The same database, by way of a proxy.
     pub fn by_way_of(&self, proxy: &Proxy, service: Service) -> PostgresPlace {
-        let server = self.server();
-        let direct = format!("{}:{}", server.get_host(), server.get_port());
-        let url = self
-            .url
-            .replace(&direct, &format!("127.0.0.1:{}", proxy.port()));
+        let url = self.url.replace(&self.address(), proxy.address());
         assert_ne!(
             url, self.url,
             "the URL of the test server has to name its port"
@@ -106,9 +101,9 @@ impl Databases {
         PostgresPlace::new(&url, &self.prefix, service).unwrap()
     }
 
+    /// One that loses answers to appends.
     pub async fn proxy(&self) -> Proxy {
-        let server = self.server();
-        Proxy::to(server.get_host(), server.get_port()).await
+        Proxy::before(&self.address(), Aim::Postgres("append_")).await
     }
 
     /// A session of somebody else, as the server's own user or with a role.
@@ -118,6 +113,12 @@ impl Databases {
             options = options.options([("role", role)]);
         }
         options.connect().await.unwrap()
+    }
+
+    /// `host:port`
+    fn address(&self) -> String {
+        let server = self.server();
+        format!("{}:{}", server.get_host(), server.get_port())
     }
 
     fn server(&self) -> PgConnectOptions {

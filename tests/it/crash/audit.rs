@@ -12,22 +12,8 @@ use infra::event_store::StoredFact;
 use infra::view_store::{MAX_ROWS, Slice};
 use serde_json::Value;
 use waybill::adapters::Adapters;
-use waybill::control;
-use waybill::tools::Request;
 
 use super::load::Answered;
-
-/// How many facts and tasks are still to be dealt with.
-pub async fn open_work(data_dir: &Path) -> u64 {
-    let status = control::ask(data_dir, &Request::Status).await.unwrap();
-    let status = status.expect("a running pipeline").unwrap();
-    assert_eq!(status["healthy"], true, "{status:#}");
-    let sum = |list: &Value, key: &str| -> u64 {
-        let list = list.as_array().unwrap();
-        list.iter().map(|one| one[key].as_u64().unwrap()).sum()
-    };
-    sum(&status["groups"], "lag") + sum(&status["services"], "openTasks")
-}
 
 /// Looks at the logs and the views, with no process running.
 pub async fn audit(data_dir: &Path, answered: &[Answered]) {

@@ -4,10 +4,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::audit::{audit, open_work};
+use super::audit::audit;
 use super::load::{Journal, customer, send_until_answered};
 use super::process::{Process, folder};
-use crate::support::{eventually_within, torture};
+use crate::support::{Moment, settled, torture};
 
 const KILLS: usize = 30;
 /// And in a long run.
@@ -80,11 +80,7 @@ async fn killed_again_and_again_under_load_it_loses_nothing_and_does_nothing_twi
         }
     }
 
-    let idle = || {
-        let data_dir = data_dir.clone();
-        async move { open_work(&data_dir).await }
-    };
-    eventually_within(IDLE_WITHIN, idle, |open| *open == 0).await;
+    settled(IDLE_WITHIN, || Moment::within(&data_dir)).await;
     process.terminate().await;
     audit(&data_dir, &answered).await;
 }

@@ -26,7 +26,7 @@ use super::audit::audit_healed;
 use super::load::Journal;
 use super::process::{Process, folder};
 use crate::support::provider::StubProvider;
-use crate::support::{eventually, eventually_within, torture};
+use crate::support::{Moment, eventually, settled, torture};
 use list::{EMBEDDED, Point, Reached};
 use poison::Poison;
 
@@ -120,10 +120,7 @@ async fn abort_at(point: Point, n: u64) -> String {
     if let Some(poison) = &poison {
         poison.cure(&data_dir).await;
     }
-    let rests = async || (rest(&data_dir).await, rest(&data_dir).await);
-    let still =
-        |(earlier, later): &(Option<u64>, Option<u64>)| earlier.is_some() && earlier == later;
-    eventually_within(RESTS_WITHIN, rests, still).await;
+    settled(RESTS_WITHIN, || Moment::within(&data_dir)).await;
     process.terminate().await;
     let mut answered = journal.lock().unwrap().clone();
     answered.extend(poison.as_ref().map(Poison::receipt));
@@ -160,19 +157,6 @@ async fn lead_to(reached: Reached, data_dir: &Path, journal: &Journal, poison: O
         }
         _ => std::future::pending().await,
     }
-}
-
-/// How many facts there are, where all are taken and no task is open. That is not asked at one
-/// moment: where there are as many a moment later, it was so without a break.
-async fn rest(data_dir: &Path) -> Option<u64> {
-    let status = ask(data_dir, &Request::Status).await?;
-    let sum = |list: &Value, key: &str| -> u64 {
-        let list = list.as_array().unwrap();
-        list.iter().map(|one| one[key].as_u64().unwrap()).sum()
-    };
-    let open = sum(&status["groups"], "lag") + sum(&status["services"], "openTasks");
-    let facts = sum(&status["services"], "lastPosition");
-    (status["healthy"] == true && open == 0).then_some(facts)
 }
 
 /// What a tool is answered; none by a process that has died.

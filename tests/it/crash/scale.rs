@@ -5,13 +5,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::audit::open_work;
 use super::load::send_until_answered;
 use super::process::{Process, folder};
-use crate::support::{eventually, order_of};
+use crate::support::{Moment, eventually, order_of, settled};
 
 const ORDERS: u64 = 100_000;
 const CUSTOMERS: u64 = 64;
+/// What is left when it is killed takes seconds.
+const RESTS_WITHIN: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: make scale"]
@@ -38,18 +39,18 @@ async fn killed_with_a_hundred_thousand_orders_it_is_up_in_three_seconds_and_sma
         customer.unwrap();
     }
     // As long as it gets less: one wait is not long enough for all of it.
-    let idle = || async { open_work(&data_dir).await };
+    let open = async || Moment::within(&data_dir).await.left().unwrap();
     let mut left = u64::MAX;
     while left > 0 {
         let before = left;
-        left = eventually(idle, |open| *open == 0 || *open < before).await;
+        left = eventually(open, |open| *open == 0 || *open < before).await;
     }
     process.kill().await;
 
     let process = Process::start(&data_dir).await;
     println!("up after {:?}", process.up_after);
     assert!(process.up_after < Duration::from_secs(3));
-    eventually(idle, |open| *open == 0).await;
+    settled(RESTS_WITHIN, || Moment::within(&data_dir)).await;
     let resident = process.resident_mb();
     println!("{resident} MB resident");
     assert!(resident < 150);

@@ -5,11 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use domain::values::OrderId;
-use domain::{Category, Service, StreamId};
+use domain::Service;
 use futures::future::join_all;
-use infra::event_store::{Append, NewFact};
-use infra::{clock, ids};
+use infra::clock;
 use oracle::World;
 use oracle::evidence::Poison;
 use oracle::fact::{Fact, Stored};
@@ -17,16 +15,15 @@ use serde_json::{Value, json};
 use waybill::tools::{DlqRequest, Request, Select};
 
 use super::broken::{Way, deliver_in};
+use super::stray;
 use super::tools::GROUPS;
-use crate::oracle::{Book, audit, dump, expect_clean};
+use crate::oracle::{Book, expect_clean, look};
 use crate::support::{Fast, Pipeline, Reply, eventually, order_of, torture};
 
 /// Orders of a round: eight have some hundred facts, of which one is broken.
 const ORDERS: usize = 8 * Way::ALL.len();
 /// Rounds of a long run.
 const ROUNDS: usize = 10;
-/// The groups that do something about a delivery that has left.
-const SHIPPING: [&str; 2] = ["inventory", "payment"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_facts_that_are_broken_in_the_log_each_is_set_aside_and_others_do_not_notice() {
@@ -55,19 +52,7 @@ async fn of_facts_that_are_broken_in_the_log_each_is_set_aside_and_others_do_not
     let stray = shop.stray().await;
     shop.pipeline.caught_up().await;
     let world = shop.world(&broken).await;
-    // Somebody wrote what nobody asked for: that is named, and nothing else.
-    let report = audit(&world);
-    for finding in &report.check("I2").unwrap().findings {
-        assert!(finding.subject.contains(&stray), "{report}");
-    }
-    assert!(!report.check("I2").unwrap().findings.is_empty());
-    let of_stray = |fact: &Fact| fact.stored.of == stray;
-    let mut world = world;
-    world.facts.retain(|fact| !of_stray(fact));
-    for table in &mut world.tables {
-        table.rows.retain(|row| !row.key.contains(&json!(stray)));
-    }
-    world.parked.retain(|row| row.key != stray);
+    let world = stray::expect_named(world, &stray);
     expect_clean(&world, &["I3", "I11", "I12"]);
     shop.pipeline.finish().await;
     torture::report(
@@ -217,45 +202,17 @@ impl Shop {
         eventually(|| self.letters(), Vec::is_empty).await;
     }
 
-    /// A delivery that left for an order which nobody placed: whoever is to ship it or to take money
-    /// for it sets it aside, and it can only be given up. Says which order it is of.
+    /// What breaks an invariant is set aside by whom it concerns, and can only be given up; says of
+    /// which order it is.
     async fn stray(&self) -> String {
-        let store = self.pipeline.store(Service::Delivery).as_ref();
-        let log = store.read_log(0, usize::MAX).await.unwrap();
-        let left = log.iter().find(|fact| fact.name == "delivery.dispatched");
-        let left = left.unwrap().clone();
-        let order: OrderId = ids::order();
-        let stream = StreamId::of(Category::Delivery, order);
-        let mut about: Value = serde_json::from_slice(&left.metadata).unwrap();
-        about["time"] = clock::now().to_string().into();
-        about["correlationId"] = order.to_string().into();
-        let command = ids::unique().to_string();
-        about["commandId"] = command.clone().into();
-        about["causationId"] = command.into();
-        let fact = NewFact {
-            stream: stream.clone(),
-            sequence: 1,
-            name: "delivery.dispatched",
-            version: "1",
-            payload: left.payload,
-            metadata: about.to_string().into(),
-        };
-        let request = Append {
-            expect: vec![(stream, 0)],
-            facts: vec![fact],
-            ..Append::default()
-        };
-        store.append(request).await.unwrap();
-        let all = |letters: &Vec<Value>| letters.len() == SHIPPING.len();
-        let letters = eventually(|| self.letters(), all).await;
-        for letter in letters {
-            assert_eq!(letter["class"], "invariant", "{letter}");
-            assert_eq!(letter["key"], order.to_string());
-            assert!(SHIPPING.contains(&letter["group"].as_str().unwrap()));
+        let order = stray::append(self.pipeline.store(Service::Delivery).as_ref()).await;
+        let all = |letters: &Vec<Value>| letters.len() == stray::MINDED_BY.len();
+        for letter in eventually(|| self.letters(), all).await {
+            stray::expect_letter(&letter, &order);
         }
         self.ask(DlqRequest::Discard {
             select: Select {
-                order: Some(order),
+                order: Some(order.parse().unwrap()),
                 ..Select::default()
             },
             reason: "nobody ordered".to_owned().try_into().unwrap(),
@@ -263,17 +220,12 @@ impl Shop {
         })
         .await;
         assert_eq!(self.letters().await, Vec::<Value>::new());
-        order.to_string()
+        order
     }
 
     /// What is there, with what the broken facts were to say.
     async fn world(&self, broken: &BTreeMap<String, Broken>) -> World {
-        let mut world = World {
-            journal: self.book.read(),
-            read_at: Some(clock::now().as_micros()),
-            ..World::default()
-        };
-        dump::of(self.pipeline.adapters(), &mut world).await;
+        let mut world = look::in_stores(self.pipeline.adapters(), &self.book, None).await;
         let facts = world.facts.iter_mut();
         for (fact, of) in facts.filter_map(|fact| Some((broken.get(&fact.id())?, fact))) {
             *of = Fact::read(Stored {

@@ -11,13 +11,11 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn};
 use tokio::time::{interval, timeout};
 
-use super::embedded::look;
-use super::{expect_clean, provider, settings};
-use crate::crash::audit::open_work;
+use super::{expect_clean, look, provider, settings};
 use crate::crash::points::assert_died_at;
 use crate::crash::process::{Process, folder, is_let_go};
 use crate::servers::{Crowd, Directory, Habits};
-use crate::support::{Client, eventually_within, torture};
+use crate::support::{Client, Moment, settled, torture};
 
 /// The first is reached by a receipt of goods; the others by orders, whenever the process starts.
 const POINTS: [&str; 8] = [
@@ -71,7 +69,7 @@ async fn what_a_process_that_aborts_at_any_step_leaves_behind_is_as_promised() {
         std::fs::remove_file(reached).unwrap();
         crowd.book.mark(What::Fault, point);
 
-        let world = look(&data_dir, &crowd.book, &provider).await;
+        let world = look::in_folder(&data_dir, &crowd.book, Some(&provider)).await;
         is_let_go(&data_dir).await;
         let offsets = checks::offsets(&Case::of(&world));
         assert_eq!(offsets.findings, [], "after {point}:{n}");
@@ -83,11 +81,9 @@ async fn what_a_process_that_aborts_at_any_step_leaves_behind_is_as_promised() {
     directory.moves_to(&process.client);
     done.send_replace(true);
     let orders = customers.await.unwrap();
-    // Twice in a row: a fact may be on its way from one log to the next as they are counted.
-    let open = async || (open_work(&data_dir).await, open_work(&data_dir).await);
-    eventually_within(ENDS_WITHIN, open, |open| *open == (0, 0)).await;
+    settled(ENDS_WITHIN, || Moment::within(&data_dir)).await;
     process.terminate().await;
-    let world = look(&data_dir, &crowd.book, &provider).await;
+    let world = look::in_folder(&data_dir, &crowd.book, Some(&provider)).await;
     // There are no topics, no dead letters and no generations.
     expect_clean(&world, &["I3", "I9", "I11"]);
     torture::report(

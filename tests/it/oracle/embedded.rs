@@ -1,23 +1,15 @@
 //! One process on an embedded store.
 
-use std::path::Path;
 use std::time::Duration;
 
-use infra::clock;
-use infra::config::Config;
 use oracle::World;
 use oracle::fact::{Fact, Stream};
 use serde_json::json;
-use waybill::adapters::Adapters;
 
-use super::{
-    APART, Book, ORDERS, audit, books, dump, expect_clean, expect_finding, paid, provider, settings,
-};
-use crate::crash::audit::open_work;
+use super::{APART, ORDERS, audit, expect_clean, expect_finding, look, paid, provider, settings};
 use crate::crash::process::{Process, folder};
 use crate::servers::{Crowd, Directory, Habits};
-use crate::support::eventually_within;
-use crate::support::provider::StubProvider;
+use crate::support::{Moment, settled};
 
 /// Far more than 150 orders take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -33,28 +25,10 @@ async fn left_by(orders: usize) -> World {
     let crowd = Crowd::new(&directory, Habits::Difficult);
     crowd.receive(10, 100).await;
     crowd.orders(0..orders, APART).await;
-    // Twice in a row: a fact may be on its way from one log to the next as they are counted.
-    let open = async || (open_work(&data_dir).await, open_work(&data_dir).await);
-    eventually_within(ENDS_WITHIN, open, |open| *open == (0, 0)).await;
+    settled(ENDS_WITHIN, || Moment::within(&data_dir)).await;
     process.terminate().await;
 
-    look(&data_dir, &crowd.book, &provider).await
-}
-
-/// What is in a folder that no process has.
-pub async fn look(data_dir: &Path, book: &Book, provider: &StubProvider) -> World {
-    let mut world = World {
-        journal: book.read(),
-        ledger: Some(books::of(provider)),
-        read_at: Some(clock::now().as_micros()),
-        ..World::default()
-    };
-    let config = Config {
-        data_dir: data_dir.to_owned(),
-        ..Config::default()
-    };
-    dump::of(&Adapters::open(&config).unwrap(), &mut world).await;
-    world
+    look::in_folder(&data_dir, &crowd.book, Some(&provider)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

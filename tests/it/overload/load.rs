@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::{Connection, Outcome};
+use super::wrong::Wrong;
 use crate::oracle::Book;
 use crate::support::Reply;
 
@@ -36,6 +37,7 @@ struct Shared {
 }
 
 /// A request, and what became of it.
+#[derive(Debug)]
 pub struct Sent {
     /// Its number.
     pub number: usize,
@@ -53,7 +55,16 @@ impl Sent {
     }
 
     pub fn is_accepted(&self) -> bool {
-        self.reply().is_some_and(|reply| reply.status.is_success())
+        let taken = self.reply().is_some_and(|reply| reply.status.is_success());
+        taken && Wrong::of(self.number).is_none()
+    }
+
+    /// It was wrong, and was told what is.
+    pub fn is_told(&self) -> bool {
+        let (wrong, reply) = (Wrong::of(self.number), self.reply());
+        wrong
+            .zip(reply)
+            .is_some_and(|(wrong, reply)| wrong.is_said_by(reply))
     }
 
     /// It was told to try again.
@@ -127,7 +138,20 @@ impl Load {
 
     async fn next(&self, meant: Instant) -> Sent {
         let number = self.0.sent.fetch_add(1, Ordering::Relaxed);
-        let outcome = self.command(number).await;
+        self.request(number, meant).await
+    }
+
+    /// The request of a number, once more.
+    pub async fn again(&self, number: usize) -> Sent {
+        self.request(number, Instant::now()).await
+    }
+
+    async fn request(&self, number: usize, meant: Instant) -> Sent {
+        let key = format!("command-{number}");
+        let outcome = match Wrong::of(number) {
+            Some(wrong) => self.mistake(wrong, &key).await,
+            None => self.command(number, &key).await,
+        };
         Sent {
             number,
             took: meant.elapsed(),
@@ -135,29 +159,35 @@ impl Load {
         }
     }
 
-    /// The command of a number, under its key.
-    pub async fn command(&self, number: usize) -> Outcome {
-        let key = format!("command-{number}");
+    /// Nobody writes down that it was asked for: it is no command, and nothing may come of it.
+    async fn mistake(&self, wrong: Wrong, key: &str) -> Outcome {
+        let request = post(wrong.path(), key, &wrong.body());
+        match wrong {
+            // It may be answered before all of it is read, and then the connection is closed.
+            Wrong::TooLarge => match Connection::open(&self.address()).await {
+                Ok(connection) => connection.ask(&request).await.0,
+                Err(outcome) => outcome,
+            },
+            Wrong::NoJson | Wrong::NoRoute => self.ask(&request).await,
+        }
+    }
+
+    async fn command(&self, number: usize, key: &str) -> Outcome {
         if !number.is_multiple_of(ORDERS) {
             let path = format!("/api/stock/sku-{}/receipts", number % SKUS);
-            return self.send(&path, &key, &json!({"quantity": 1})).await;
+            return self.send(&path, key, &json!({"quantity": 1})).await;
         }
         let sku = format!("ordered-{}", number / ORDERS % ORDERED);
         let item = json!({"sku": sku, "quantity": 1, "unitPrice": 1901});
         let customer = format!("customer-{number}");
         let order = json!({"customerId": customer, "currency": "EUR", "items": [item]});
-        self.send("/api/orders", &key, &order).await
+        self.send("/api/orders", key, &order).await
     }
 
     async fn send(&self, path: &str, key: &str, body: &Value) -> Outcome {
-        let text = body.to_string();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: waybill\r\ncontent-type: application/json\r\n\
-             idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{text}",
-            text.len()
-        );
+        let request = post(path, key, &body.to_string());
         let asked_at = clock::now();
-        let outcome = self.ask(request.as_bytes()).await;
+        let outcome = self.ask(&request).await;
         let reply = match &outcome {
             Outcome::Answered(reply) => Some(reply),
             Outcome::NobodyThere | Outcome::NoAnswer | Outcome::Half => None,
@@ -167,7 +197,7 @@ impl Load {
     }
 
     async fn ask(&self, request: &[u8]) -> Outcome {
-        let address = self.0.address.lock().unwrap().clone();
+        let address = self.address();
         let idle = self.idle_at(&address);
         let connection = match idle {
             Some(connection) => connection,
@@ -182,11 +212,24 @@ impl Load {
         outcome
     }
 
+    fn address(&self) -> String {
+        self.0.address.lock().unwrap().clone()
+    }
+
     fn idle_at(&self, address: &str) -> Option<Connection> {
         let mut idle = self.0.idle.lock().unwrap();
         idle.retain(|(at, _)| at == address);
         idle.pop().map(|(_, connection)| connection)
     }
+}
+
+fn post(path: &str, key: &str, body: &str) -> Vec<u8> {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: waybill\r\ncontent-type: application/json\r\n\
+         idempotency-key: {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    request.into_bytes()
 }
 
 fn address_of(url: &str) -> String {

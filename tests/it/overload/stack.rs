@@ -3,17 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use infra::clock;
-use infra::config::Config;
 use oracle::World;
-use oracle::sources::Servers;
 use tempfile::TempDir;
 use waybill::adapters::Adapters;
 
-use crate::crash::audit::open_work;
 use crate::crash::process::{Process, folder};
-use crate::oracle::{Book, dump};
-use crate::support::{Addresses, Moment, Place, Role, eventually_within};
+use crate::oracle::{Book, look};
+use crate::support::{Addresses, Moment, Place, Role, settled};
 
 /// Until all is done that load leaves to be done.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -112,17 +108,9 @@ impl Stack {
     /// Waits until all has ended.
     pub async fn rests(&self) {
         match self {
-            Self::Here { data_dir, .. } => {
-                // Twice in a row: a fact may be on its way from one log to the next.
-                let open = async || (open_work(data_dir).await, open_work(data_dir).await);
-                eventually_within(ENDS_WITHIN, open, |open| *open == (0, 0)).await;
-            }
-            Self::Apart { adapters, .. } => {
-                let look = async || (Moment::of(adapters).await, Moment::of(adapters).await);
-                let over = |(earlier, later): &(Moment, Moment)| later.over_since(earlier);
-                eventually_within(ENDS_WITHIN, look, over).await;
-            }
-        }
+            Self::Here { data_dir, .. } => settled(ENDS_WITHIN, || Moment::within(data_dir)).await,
+            Self::Apart { adapters, .. } => settled(ENDS_WITHIN, || Moment::of(adapters)).await,
+        };
     }
 
     /// Asks all processes to end, and waits until they have, in time and in order.
@@ -158,34 +146,12 @@ impl Ended {
         }
     }
 
-    /// With the checks that have nothing to look at.
+    /// The provider keeps no books.
     pub async fn world(&self, book: &Book) -> World {
-        let mut world = World {
-            journal: book.read(),
-            read_at: Some(clock::now().as_micros()),
-            ..World::default()
-        };
         match self {
-            Self::Here { data_dir, .. } => {
-                let config = Config {
-                    data_dir: data_dir.clone(),
-                    ..Config::default()
-                };
-                dump::of(&Adapters::open(&config).unwrap(), &mut world).await;
-            }
-            Self::Apart(place) => {
-                let at = Addresses::shared().unwrap();
-                let servers = Servers {
-                    postgres: at.postgres,
-                    inventory: None,
-                    kafka: at.kafka,
-                    cassandra: at.cassandra,
-                    prefix: place.servers().prefix,
-                };
-                servers.read(&mut world).await.unwrap();
-            }
+            Self::Here { data_dir, .. } => look::in_folder(data_dir, book, None).await,
+            Self::Apart(place) => look::at(place, book, None).await,
         }
-        world
     }
 
     /// The checks that have nothing to look at.

@@ -29,7 +29,6 @@ async fn two_of_every_role_see_every_order_to_its_end_as_one_process_does() {
         .await;
     let on_servers = summary(&demo);
     let status = fleet.settled().await;
-    assert_eq!(status["healthy"], true, "{status:#}");
     let of_cli = fleet.place.status().await;
     assert_eq!(of_cli["groups"], status["groups"]);
     fleet.terminate().await;

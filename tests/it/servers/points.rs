@@ -21,7 +21,7 @@ use super::load::{self, Sent};
 use crate::crash::audit::{decode, logs};
 use crate::crash::points::books;
 use crate::support::provider::StubProvider;
-use crate::support::{Client, Moment, Place, Role, eventually_within, torture};
+use crate::support::{Client, Moment, Place, Role, settled, torture};
 use aborts::{Run, aborts};
 
 /// Quick, with calls under way at any moment, and leases that are soon somebody else's.
@@ -148,7 +148,7 @@ async fn roles_that_abort_at_any_point_see_every_order_to_its_end() {
     let sent: Vec<Sent> = served.expect("every order is seen").concat();
 
     let adapters = Adapters::open(&place.config()).unwrap();
-    settled(&adapters).await;
+    settled(ENDS_WITHIN, || Moment::of(&adapters)).await;
     audit::audit(&place, &adapters, &sent).await;
     let orders = books::agree(&provider.ledger(), &decode(&logs(&adapters).await));
     join_all(roles.into_iter().chain([queries]).map(Role::terminate)).await;
@@ -197,13 +197,4 @@ async fn order_until(directory: Directory, first: usize, done: watch::Receiver<b
         sent.extend(load::orders(directory.clone(), some, APART).await);
     }
     sent
-}
-
-/// Waits until every task is done and nothing is on its way.
-async fn settled(adapters: &Adapters) {
-    let look = async || (Moment::of(adapters).await, Moment::of(adapters).await);
-    let over = |(earlier, later): &(Moment, Moment)| later.over_since(earlier);
-    let (_, moment) = eventually_within(ENDS_WITHIN, look, over).await;
-    let status = moment.status();
-    assert_eq!(status["healthy"], true, "{status:#}");
 }

@@ -23,7 +23,7 @@ pub use books::{Entry, Outcome};
 pub use speech::{Reply, Request};
 pub use tls::{authority, other_authority};
 
-use super::config_of;
+use super::{config_of, serve_all};
 use books::Books;
 
 /// The key that it takes at first.
@@ -110,8 +110,10 @@ impl StubProvider {
             key: Mutex::new(KEY),
             tls,
         });
-        let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, shared.clone()));
+        let serving = {
+            let shared = shared.clone();
+            serve_all(listener, move |socket| serve(socket, shared.clone()))
+        };
         Self {
             addr,
             shared,
@@ -223,17 +225,6 @@ impl StubProvider {
 
 /// Long enough for an answer on a busy machine, short enough to wait for.
 const PATIENCE: Duration = Duration::from_millis(1500);
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok((socket, _)) = listener.accept().await else {
-            continue;
-        };
-        connections.spawn(serve(socket, shared.clone()));
-        while connections.try_join_next().is_some() {}
-    }
-}
 
 async fn serve(socket: TcpStream, shared: Arc<Shared>) {
     let mut down = shared.down.subscribe();

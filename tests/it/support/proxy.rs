@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::serve_all;
 pub use aim::Aim;
 use aim::Watch;
 
@@ -88,8 +89,8 @@ impl Proxy {
             to_swallow: AtomicUsize::new(0),
             counts: Mutex::default(),
         });
-        let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, shared.clone()));
+        let server = shared.clone();
+        let serving = serve_all(listener, move |client| server.clone().serve(client));
         Self {
             address,
             shared,
@@ -124,22 +125,9 @@ impl Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        // Out of files for a moment, or the client has gone away again.
-        let Ok((client, _)) = listener.accept().await else {
-            continue;
-        };
-        let shared = shared.clone();
-        connections.spawn(async move { shared.serve(client).await });
-        while connections.try_join_next().is_some() {}
-    }
-}
-
 impl Shared {
     /// One connection, until it is over.
-    async fn serve(&self, mut client: TcpStream) {
+    async fn serve(self: Arc<Self>, mut client: TcpStream) {
         // A server that is away is a connection that is cut.
         let Ok(mut server) = TcpStream::connect(&self.server).await else {
             return;

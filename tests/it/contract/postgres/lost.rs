@@ -143,7 +143,7 @@ async fn a_batch_whose_answer_is_lost_counts_once_and_keeps_its_verdicts() {
             settles: vec![open.id()],
             ..Append::default()
         };
-        proxy.lose_next_answer();
+        proxy.swallow(1);
         // Without the used key, the rivals and the repeated key it goes as a whole.
         let (as_a_whole, two) = (round % 2 == 0, to(&stream(), 0, 2));
         let mut sent = vec![two, bare];
@@ -154,7 +154,7 @@ async fn a_batch_whose_answer_is_lost_counts_once_and_keeps_its_verdicts() {
             sent.extend([to(&hot, round, 1), keyed("POST /", &key)]);
         }
         let answers = join_all(sent.iter().map(|request| store.append(request.clone()))).await;
-        assert_eq!(proxy.lost() as u64, round + 1);
+        assert_eq!(proxy.counts().swallowed as u64, round + 1);
 
         let won: Vec<_> = answers.iter().map(Result::is_ok).collect();
         let wins = won.iter().filter(|won| **won).count();

@@ -5,29 +5,23 @@
 //! The oracle holds the provider's books against the log (I4): never two charges, never a lost one.
 
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use infra::clock;
-use infra::config::Config;
 use infra::payment_provider::Operation;
 use oracle::World;
 use oracle::journal::What;
 use tokio::task::{AbortHandle, spawn};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use waybill::adapters::Adapters;
-use waybill::control;
-use waybill::tools::Request;
 
 use crate::crash::process::{Process, folder};
-use crate::oracle::{books, dump, expect_clean};
+use crate::oracle::{expect_clean, look};
 use crate::servers::faults::{Stage, stub};
 use crate::servers::{Crowd, Directory, Habits};
 use crate::support::provider::{Fault, Outcome, Reply, StubProvider, When};
-use crate::support::{eventually_within, torture};
+use crate::support::{Moment, settled, torture};
 
 const APART: Duration = Duration::from_millis(60);
 /// How long answers go astray, and how long the provider is down after that: minutes, in a long run.
@@ -69,22 +63,10 @@ async fn unknown_payments_of_one_process_are_found_out_and_nobody_pays_twice() {
     crowd.book.mark(What::Fault, "the provider is up");
     enough.cancel();
     let orders = customers.await.unwrap();
-    // Twice in a row: a fact may be on its way from one log to the next as they are counted.
-    let open = async || (open_work(&data_dir).await, open_work(&data_dir).await);
-    eventually_within(ENDS_WITHIN, open, |open| *open == (0, 0)).await;
+    settled(ENDS_WITHIN, || Moment::within(&data_dir)).await;
     process.terminate().await;
 
-    let mut world = World {
-        journal: crowd.book.read(),
-        ledger: Some(books::of(&provider)),
-        read_at: Some(clock::now().as_micros()),
-        ..World::default()
-    };
-    let config = Config {
-        data_dir,
-        ..Config::default()
-    };
-    dump::of(&Adapters::open(&config).unwrap(), &mut world).await;
+    let world = look::in_folder(&data_dir, &crowd.book, Some(&provider)).await;
     expect_clean(&world, &["I3", "I9", "I11"]);
     let cancelled = count(&world, "payment.undo-requested");
     assert!(
@@ -107,17 +89,6 @@ async fn unknown_payments_of_two_of_every_role_are_found_out_and_nobody_pays_twi
     stage.fault("the provider is up");
     let left = stage.finish().await;
     unknown.report("on servers", &left);
-}
-
-/// How many facts and tasks are still to be dealt with; a payment that waits is in trouble.
-async fn open_work(data_dir: &Path) -> u64 {
-    let status = control::ask(data_dir, &Request::Status).await.unwrap();
-    let status = status.expect("a running pipeline").unwrap();
-    let sum = |list: &str, key: &str| -> u64 {
-        let list = status[list].as_array().unwrap().iter();
-        list.map(|one| one[key].as_u64().unwrap()).sum()
-    };
-    sum("groups", "lag") + sum("services", "openTasks")
 }
 
 fn count(world: &World, name: &str) -> usize {

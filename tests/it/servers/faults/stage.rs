@@ -1,15 +1,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use infra::clock;
-use oracle::World;
 use oracle::journal::What;
-use oracle::sources::Servers;
 use serde_json::Value;
 use tokio::task::{JoinHandle, spawn};
 use tokio_util::sync::CancellationToken;
 
-use crate::oracle::{Book, books, expect_clean, provider, settings};
+use crate::oracle::{expect_clean, look, provider, settings};
 use crate::servers::{Crowd, Fleet, Habits};
 use crate::support::provider::StubProvider;
 use crate::support::{Place, eventually_within};
@@ -100,35 +97,15 @@ impl Stage {
         self.enough.cancel();
         let begun = Instant::now();
         let orders = self.customers.await.unwrap();
-        let status = self.fleet.settled().await;
-        assert_eq!(status["healthy"], true, "{status:#}");
+        self.fleet.settled().await;
         self.fleet.expect_up();
         let ended = begun.elapsed();
-        let world = look(&self.fleet.place, &self.crowd.book, &self.provider).await;
+        let provider = Some(&*self.provider);
+        let world = look::at(&self.fleet.place, &self.crowd.book, provider).await;
         // No record was broken, and there is one generation of each view.
         expect_clean(&world, &["I9", "I11"]);
         let facts = world.facts.len();
         self.fleet.terminate().await;
         format!("{orders} orders, {facts} facts, all ended {ended:.1?} after the last came")
     }
-}
-
-/// What is at the place, in the books and in the provider's.
-pub async fn look(place: &Place, book: &Book, provider: &StubProvider) -> World {
-    let at = place.at.clone();
-    let servers = Servers {
-        postgres: at.postgres,
-        inventory: at.inventory,
-        kafka: at.kafka,
-        cassandra: at.cassandra,
-        prefix: place.servers().prefix,
-    };
-    let mut world = World {
-        journal: book.read(),
-        ledger: Some(books::of(provider)),
-        read_at: Some(clock::now().as_micros()),
-        ..World::default()
-    };
-    servers.read(&mut world).await.unwrap();
-    world
 }

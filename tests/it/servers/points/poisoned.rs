@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use waybill::adapters::Adapters;
 
 use super::aborts::{Armed, Run};
-use super::{APART, ENDS_WITHIN, settled};
+use super::{APART, ENDS_WITHIN};
 use crate::crash::audit::{Orders, decode, logs, stock_adds_up, streams_have_no_holes};
 use crate::servers::audit;
 use crate::servers::fleet::Directory;
@@ -20,7 +20,7 @@ use crate::servers::killed::PACE;
 use crate::servers::load::{self, Sent};
 use crate::servers::poison::{GROUPS, rubbish};
 use crate::servers::topic;
-use crate::support::{Client, Place, Role, eventually, kafka_brokers, torture};
+use crate::support::{Client, Moment, Place, Role, eventually, kafka_brokers, settled, torture};
 
 /// Where the services abort, and the projectors beside them, round by round.
 pub const ABORTED_AT: [[&str; 2]; 8] = [
@@ -99,7 +99,7 @@ async fn roles_that_abort_around_a_dead_letter_lose_none_and_heal_all() {
     };
     eventually(healed, |status| status["healthy"] == true).await;
     let adapters = Adapters::open(&place.config()).unwrap();
-    settled(&adapters).await;
+    settled(ENDS_WITHIN, || Moment::of(&adapters)).await;
     let facts = decode(&logs(&adapters).await);
     streams_have_no_holes(&facts);
     let orders = Orders::of(&facts);

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::wire;
+use crate::support::serve_all;
 
 /// Decides of a record, of which topic it is and by how much it may grow, whether to change it, and
 /// does.
@@ -48,28 +49,16 @@ impl Between {
             ours: said(own),
             brokers: brokers.to_owned(),
         };
-        let mut serving = JoinSet::new();
-        serving.spawn(accept(listener, Arc::new(way)));
+        let way = Arc::new(way);
         Self {
             brokers: format!("{host}:{own}"),
-            _serving: serving,
+            _serving: serve_all(listener, move |socket| serve(socket, way.clone())),
         }
     }
 
     /// Where it is.
     pub fn brokers(&self) -> String {
         self.brokers.clone()
-    }
-}
-
-async fn accept(listener: TcpListener, way: Arc<Way>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok((socket, _)) = listener.accept().await else {
-            continue;
-        };
-        connections.spawn(serve(socket, way.clone()));
-        while connections.try_join_next().is_some() {}
     }
 }
 

@@ -7,6 +7,9 @@ use infra::bus::Record;
 pub const MARK: &str = "test-broken";
 /// The bytes of a header's lengths, and of the mark's header.
 const MARKED: usize = 256;
+/// More than any limit of ours, in bytes. What is as large as brokers take is tried in
+/// `contract::kafka::large`: here all that is parked is read again and again.
+const LARGE: usize = 100 * 1024;
 
 /// How a record is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,10 +38,14 @@ pub enum Kind {
     NoAmount,
     /// It says that it is a fact of another order.
     OtherFact,
+    /// The header that names the fact is larger than any is.
+    LargeHeader,
+    /// So is its key.
+    LargeKey,
 }
 
 impl Kind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::CutOff,
         Self::Empty,
         Self::Huge,
@@ -51,6 +58,8 @@ impl Kind {
         Self::NoId,
         Self::NoAmount,
         Self::OtherFact,
+        Self::LargeHeader,
+        Self::LargeKey,
     ];
 
     pub fn name(self) -> String {
@@ -79,7 +88,8 @@ impl Kind {
             Self::WrongKey => ("wrong-key", "was published under the key \"somebody else\""),
             Self::NoId => ("undecodable", "the header ce_id is missing"),
             Self::NoAmount => ("undecodable", "totalAmount is missing"),
-            Self::OtherFact => ("wrong-key", "was published under the key"),
+            Self::OtherFact | Self::LargeKey => ("wrong-key", "was published under the key"),
+            Self::LargeHeader => ("undecodable", "ce_dataschema is no urn:waybill:xxx"),
         }
     }
 
@@ -103,14 +113,19 @@ impl Kind {
             | Self::WrongKey
             | Self::NoId
             | Self::NoAmount
-            | Self::OtherFact => value,
+            | Self::OtherFact
+            | Self::LargeHeader
+            | Self::LargeKey => value,
         });
         let says = format!("{} {fact}", self.name());
         record.headers.push((MARK.to_owned(), says.into()));
         match self {
             Self::CutOff | Self::Nul | Self::NotUtf8 | Self::OtherShape => {}
             Self::Empty => record.payload = None,
-            Self::Huge => record.payload = Some(vec![b'x'; long + room - MARKED].into()),
+            Self::Huge => {
+                let size = (long + room).saturating_sub(MARKED);
+                record.payload = Some(vec![b'x'; size].into());
+            }
             Self::UnknownType => {
                 set(record, "ce_type", "order.teleported");
                 set(record, "ce_dataschema", "urn:waybill:order.teleported:1");
@@ -120,6 +135,8 @@ impl Kind {
             Self::NoId => lose(record, "ce_id"),
             Self::NoAmount => lose(record, "ce_totalamount"),
             Self::OtherFact => set(record, "ce_id", other),
+            Self::LargeHeader => set(record, "ce_type", &"x".repeat(LARGE.min(room))),
+            Self::LargeKey => record.key = Some("x".repeat(LARGE.min(room)).into()),
         }
     }
 }

@@ -9,13 +9,15 @@ use infra::bus::Record;
 
 use super::between::{Between, Breaks};
 use super::kinds::{Kind, text};
-use super::shop::{Shop, declare};
-use crate::oracle::{expect_clean, provider};
+use super::shop::{Shop, declare, declare_stray};
+use crate::dlq::stray;
+use crate::oracle::{audit, expect_clean, provider};
 use crate::support::{Addresses, torture};
 
-/// Orders before anything is broken, and then in each round.
+/// Orders before anything is broken, and then in each round: of what is said of these, one of a
+/// hundred is one of each kind, and one or two more.
 const CALM: usize = 40;
-const ORDERS: usize = 130;
+const ORDERS: usize = 145;
 /// Rounds of a long run.
 const ROUNDS: usize = 10;
 /// One fact of so many is broken.
@@ -63,16 +65,23 @@ async fn of_facts_that_are_broken_in_every_way_each_is_set_aside_and_others_do_n
         }
         shop.fleet.settled().await;
     }
+    let stray = shop.stray().await;
+    shop.fleet.settled().await;
     let mut world = shop.look(&healed).await;
     declare(&mut world, &healed);
+    declare_stray(&mut world, &stray);
+    let aside = audit(&world);
+    let aside = aside.check("I9").unwrap();
+    assert_eq!(aside.findings, []);
+    let world = stray::expect_named(world, &stray);
     expect_clean(&world, &["I11"]);
     shop.fleet.terminate().await;
     let (facts, orders) = (world.facts.len(), next);
     torture::report(
         "poison on servers",
         &format!(
-            "{broken} of {facts} facts broken in {} ways, {} more in the log, {orders} orders, \
-             {:.1?}",
+            "{broken} of {facts} facts broken in {} ways, {} more in the log, one that breaks an \
+             invariant, {orders} orders, {:.1?}",
             Kind::ALL.len(),
             healed.len(),
             begun.elapsed()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use domain::{Fact, Recorded, Service, order};
 use futures::future::join_all;
 use infra::bus::Record;
-use infra::{clock, codec};
+use infra::codec;
 use oracle::World;
 use oracle::evidence::{Poison, WAITING};
 use oracle::fact::{Fact as Seen, Stored};
@@ -24,7 +24,8 @@ use super::super::load::{Crowd, Habits, Sent};
 use super::super::topic;
 use super::between::Between;
 use super::kinds::{Kind, MARK, text};
-use crate::oracle::{audit, books, settings};
+use crate::dlq::stray;
+use crate::oracle::{audit, look, settings};
 use crate::support::provider::StubProvider;
 use crate::support::{Addresses, Moment, Place, eventually, eventually_within, torture};
 
@@ -47,6 +48,16 @@ const REDRIVE: [&str; 6] = [
     "--why",
     "the proxy is mended",
 ];
+const GIVE_UP: [&str; 6] = [
+    "dlq",
+    "discard",
+    "--json",
+    "--yes",
+    "--why",
+    "nobody ordered",
+];
+/// What a letter says of its reason, in characters.
+const REASON: usize = 1000;
 
 pub struct Shop {
     pub fleet: Fleet,
@@ -72,13 +83,7 @@ impl Shop {
         let crowd = Crowd::new(&fleet.directory(), Habits::Difficult);
         crowd.receive(10, torture::scaled(100, 1000)).await;
         let adapters = Adapters::open(&fleet.place.config()).unwrap();
-        let servers = Servers {
-            postgres: at.postgres.clone(),
-            inventory: None,
-            kafka: at.kafka.clone(),
-            cassandra: at.cassandra.clone(),
-            prefix: fleet.place.servers().prefix,
-        };
+        let servers = look::servers(at, &fleet.place);
         Self {
             fleet,
             crowd,
@@ -194,13 +199,7 @@ impl Shop {
     }
 
     pub async fn look(&self, healed: &Healed) -> World {
-        let mut world = World {
-            journal: self.crowd.book.read(),
-            ledger: Some(books::of(&self.provider)),
-            read_at: Some(clock::now().as_micros()),
-            ..World::default()
-        };
-        self.servers.read(&mut world).await.unwrap();
+        let mut world = look::on(&self.servers, &self.crowd.book, Some(&self.provider)).await;
         for fact in &mut world.facts {
             if let Some(payload) = healed.get(&fact.id()) {
                 *fact = Seen::read(Stored {
@@ -245,11 +244,35 @@ impl Shop {
                 let (class, reason) = (text(&letter, "dlq-class"), text(&letter, "dlq-reason"));
                 let (expected, says) = kind.says();
                 assert_eq!(class, expected, "{kind:?}: {reason}");
+                assert!(reason.chars().count() <= REASON, "{kind:?}");
                 assert!(reason.contains(says), "{kind:?}: {reason}");
                 came.insert(kind);
             }
         }
         came
+    }
+
+    /// What breaks an invariant is set aside by whom it concerns, as the oracle sees it too, and can
+    /// only be given up; says of which order it is.
+    pub async fn stray(&self) -> String {
+        let store = self.adapters.store(Service::Delivery).as_ref();
+        let order = stray::append(store).await;
+        let place = &self.fleet.place;
+        let list = ["dlq", "list", "--json", "--order", &order];
+        let letters = async || {
+            let (_, mut listed) = place.run(&list).await;
+            serde_json::from_value::<Vec<Value>>(listed["letters"].take()).unwrap()
+        };
+        let all = |letters: &Vec<Value>| letters.len() == stray::MINDED_BY.len();
+        for letter in eventually(letters, all).await {
+            stray::expect_letter(&letter, &order);
+        }
+        let (code, _) = place
+            .run(&[&GIVE_UP[..], &["--order", &order]].concat())
+            .await;
+        assert_eq!(code, 0);
+        assert_eq!(letters().await, Vec::<Value>::new());
+        order
     }
 
     /// Has everything taken up again that is parked; what is unreadable in its log with the payload
@@ -334,4 +357,19 @@ pub fn declare(world: &mut World, healed: &Healed) -> usize {
     }
     world.poison = poison;
     world.poison.len()
+}
+
+/// Says of a stray fact that it is in the way of some.
+pub fn declare_stray(world: &mut World, order: &str) {
+    let mut records = world.topics.iter().flatten();
+    let record = records.find(|record| record.key.as_deref() == Some(order));
+    let record = record.unwrap();
+    world.poison.push(Poison {
+        service: record.service,
+        partition: record.partition,
+        offset: record.offset,
+        key: order.to_owned(),
+        groups: Some(stray::MINDED_BY.map(ToOwned::to_owned).to_vec()),
+        instead_of: record.fact_id().map(ToOwned::to_owned),
+    });
 }

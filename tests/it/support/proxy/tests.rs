@@ -26,19 +26,15 @@ impl Echo {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::new(AtomicUsize::new(0));
-        let mut serving = JoinSet::new();
         let count = asked.clone();
-        serving.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                let count = count.clone();
-                connections.spawn(async move {
-                    let mut said = vec![0; CHUNK];
-                    while let Ok(n @ 1..) = client.read(&mut said).await {
-                        count.fetch_add(1, SeqCst);
-                        client.write_all(&said[..n]).await.ok();
-                    }
-                });
+        let serving = serve_all(listener, move |mut client| {
+            let count = count.clone();
+            async move {
+                let mut said = vec![0; CHUNK];
+                while let Ok(n @ 1..) = client.read(&mut said).await {
+                    count.fetch_add(1, SeqCst);
+                    client.write_all(&said[..n]).await.ok();
+                }
             }
         });
         Self {

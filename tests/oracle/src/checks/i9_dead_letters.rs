@@ -91,12 +91,15 @@ fn is_poison(poison: &[Poison], row: &Parked) -> Result<(), String> {
 
 fn has_what_it_waits_for(rows: &[Parked], row: &Parked) -> Result<(), String> {
     let from = &row.from;
+    // One that was taken may come again when another of its key was set aside behind it: it waits
+    // too, and is taken up by itself.
+    let came_again = !row.open;
     let before = rows.iter().any(|other| {
         let ahead = &other.from;
         other.class != WAITING
             && other.key == row.key
             && (&ahead.group, ahead.service) == (&from.group, from.service)
-            && (ahead.partition != from.partition || ahead.offset < from.offset)
+            && (ahead.partition != from.partition || ahead.offset < from.offset || came_again)
             && (other.open || !row.open)
     });
     match before {

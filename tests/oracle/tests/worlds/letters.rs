@@ -160,13 +160,24 @@ fn a_fact_that_overtakes_one_that_is_set_aside() {
 #[test]
 fn a_fact_that_waits_for_nothing() {
     let mut world = poisoned();
+    set_aside(&mut world, "order", OFFSET + 1, WAITING, &order_of(2));
     set_aside(&mut world, "order", OFFSET - 1, WAITING, &order_of(1));
-    finds(
-        &world,
-        "I9",
-        "order of delivery[0]@499",
-        "nothing of its key is ahead of it",
-    );
+    world.parked.last_mut().unwrap().open = true;
+    for offset in [OFFSET + 1, OFFSET - 1] {
+        finds(
+            &world,
+            "I9",
+            &format!("order of delivery[0]@{offset}"),
+            "nothing of its key is ahead of it",
+        );
+    }
+}
+
+#[test]
+fn a_fact_that_came_again_waits_behind_what_was_set_aside_since() {
+    let mut world = poisoned();
+    set_aside(&mut world, "order", OFFSET - 1, WAITING, &order_of(1));
+    finds_nothing(&world);
 }
 
 #[test]
