@@ -30,6 +30,8 @@ use super::token::waits;
 
 /// Nobody comes any more, where nobody came for so long: longer than a request is on its way.
 const QUIET: Duration = Duration::from_millis(50);
+/// How many may be at the door: as many as the kernel keeps for it.
+const AT_DOOR: u32 = 1024;
 /// For how long whoever comes is answered, at most: busy clients have used all of their connections
 /// by then. A server with little time to end takes less.
 const AT_MOST: Duration = Duration::from_millis(500);
@@ -45,15 +47,18 @@ pub fn draining(
     stop: CancellationToken,
     within: Duration,
 ) -> (Door, Router, impl Future<Output = ()> + Send + 'static) {
+    let shut = CancellationToken::new();
     let end = Arc::new(End {
         stop: stop.clone(),
+        shut: shut.clone(),
         refused: AtomicU64::new(0),
         at_most: AT_MOST.min(within),
     });
     let door = Door {
         listener: Some(listener),
         stop,
-        closes: None,
+        let_in: 0,
+        shut,
     };
     let routes = routes.layer(from_fn_with_state(end.clone(), unless_over));
     (door, routes, async move { end.is_quiet().await })
@@ -63,8 +68,10 @@ pub fn draining(
 pub struct Door {
     listener: Option<TcpListener>,
     stop: CancellationToken,
-    /// When it is closed though there are still some at it.
-    closes: Option<Instant>,
+    /// How many were let in since then.
+    let_in: u32,
+    /// That it is closed.
+    shut: CancellationToken,
 }
 
 impl Listener for Door {
@@ -72,21 +79,22 @@ impl Listener for Door {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        if self.stop.is_cancelled() {
-            let closes = self.closes.get_or_insert_with(|| Instant::now() + QUIET);
-            if *closes <= Instant::now() {
-                self.listener = None;
-            }
-        }
-        if let Some(listener) = &mut self.listener {
+        if let Some(listener) = &mut self.listener
+            && self.let_in < AT_DOOR
+        {
             tokio::select! {
-                // Who is at the door comes in: closed in front of them, it would reset them.
+                // Who is at the door comes in, however late that is: closed in front of them, it
+                // would reset them.
                 biased;
-                accepted = Listener::accept(listener) => return accepted,
+                accepted = Listener::accept(listener) => {
+                    self.let_in += u32::from(self.stop.is_cancelled());
+                    return accepted;
+                }
                 () = self.stop.cancelled() => {}
             }
         }
         self.listener = None;
+        self.shut.cancel();
         pending().await
     }
 
@@ -98,6 +106,7 @@ impl Listener for Door {
 
 struct End {
     stop: CancellationToken,
+    shut: CancellationToken,
     refused: AtomicU64,
     at_most: Duration,
 }
@@ -106,6 +115,7 @@ impl End {
     async fn is_quiet(&self) {
         self.stop.cancelled().await;
         let begun = Instant::now();
+        timeout(self.at_most, self.shut.cancelled()).await.ok();
         let mut before = None;
         while begun.elapsed() < self.at_most {
             let refused = self.refused.load(Ordering::Relaxed);
@@ -137,4 +147,31 @@ async fn unless_over(State(end): State<Arc<End>>, request: Request, next: Next) 
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_is_at_the_door_comes_in_however_late_that_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let (mut door, _, quiet) = draining(listener, Router::new(), stop.clone(), AT_MOST * 10);
+        let mut callers = vec![];
+        for _ in 0..3 {
+            callers.push(TcpStream::connect(addr).await.unwrap());
+        }
+        stop.cancel();
+        for caller in &callers {
+            // The machine has other things to do.
+            std::thread::sleep(QUIET * 2);
+            let (_, let_in) = timeout(AT_MOST, door.accept()).await.unwrap();
+            assert_eq!(let_in, caller.local_addr().unwrap());
+        }
+        timeout(QUIET, door.accept()).await.unwrap_err();
+        assert!(TcpStream::connect(addr).await.is_err());
+        quiet.await;
+    }
 }
