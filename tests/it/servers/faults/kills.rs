@@ -105,8 +105,9 @@ impl Kill {
                 on.execute(&*terminate).await.unwrap();
             }
             Self::Backend => {
-                let (_on, pid) = a_backend(own, random).await;
-                kill(pid);
+                let (mut on, pid) = a_backend(own, random).await;
+                // The server ends all connections before it recovers: until then it has not noticed.
+                while kill(pid) && on.ping().await.is_ok() {}
                 answers(own).await;
             }
             Self::Postmaster => postmaster(own).await,
@@ -172,9 +173,9 @@ async fn postmaster(own: &Own) {
     own.most.does("start", "postgres").await;
 }
 
-fn kill(pid: i32) {
-    // One may have ended by itself since it was seen.
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).ok();
+/// False where it has ended by itself since it was seen.
+fn kill(pid: i32) -> bool {
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).is_ok()
 }
 
 /// Neither gone nor dead and not yet buried.
