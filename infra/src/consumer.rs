@@ -363,19 +363,26 @@ impl One {
 
     /// In the store, and what does not only wait also on the bus, both before the offset moves.
     async fn keep(&self, record: &Delivered, row: &ParkedRow) -> Result<(), Failure> {
+        // What comes again after it was cut off in between is to wait, for itself or for another. It
+        // may have been taken up by now, and where it is parked anew its row says nothing of that.
+        if row.waits()
+            && let Some(before) = self.store.parked_row(&row.id()).await?
+            && !before.waits()
+        {
+            self.publish(record, &before).await?;
+        }
         crate::crash_point!("consumer.before-park");
         self.store.park(row.clone()).await?;
         crate::crash_point!("consumer.after-park");
-        // What comes again after it was cut off here waits for none but itself.
-        let before = match row.waits() {
-            true => self.store.parked_row(&row.id()).await?,
-            false => None,
-        };
-        let row = before.as_ref().unwrap_or(row);
-        if !row.waits() {
-            self.bus.dead_letter(record, row).await?;
-            crate::crash_point!("consumer.after-letter");
+        match row.waits() {
+            true => Ok(()),
+            false => self.publish(record, row).await,
         }
+    }
+
+    async fn publish(&self, record: &Delivered, row: &ParkedRow) -> Result<(), Failure> {
+        self.bus.dead_letter(record, row).await?;
+        crate::crash_point!("consumer.after-letter");
         Ok(())
     }
 }
