@@ -93,8 +93,12 @@ impl Moment {
     /// That it was at rest, and so without a break since `earlier`, and nothing was to be done at a
     /// later time either.
     fn over_since(&self, earlier: &Self) -> bool {
-        let rest = earlier.at_rest() && self.at_rest() && earlier.after == self.before;
-        rest && self.sum("services", "openTasks") == Some(0)
+        self.at_rest_since(earlier) && self.sum("services", "openTasks") == Some(0)
+    }
+
+    /// That it was at rest without a break since `earlier`.
+    pub fn at_rest_since(&self, earlier: &Self) -> bool {
+        earlier.at_rest() && self.at_rest() && earlier.after == self.before
     }
 
     fn sum(&self, list: &str, key: &str) -> Option<u64> {

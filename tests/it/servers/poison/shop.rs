@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use domain::{Fact, Recorded, Service, order};
+use domain::{Fact, Recorded, Service, Task, order};
 use futures::future::join_all;
 use infra::bus::Record;
-use infra::codec;
+use infra::{clock, codec};
 use oracle::World;
 use oracle::evidence::{Poison, WAITING};
 use oracle::fact::{Fact as Seen, Stored};
@@ -164,6 +164,20 @@ impl Shop {
         held
     }
 
+    /// How many tasks are open, but for the deadlines of orders, which are far away.
+    async fn due(&self) -> u64 {
+        let mut due = 0;
+        for service in Service::ALL {
+            let counts = self.adapters.store(service).count_tasks(clock::now()).await;
+            let others = counts.unwrap().into_iter();
+            due += others
+                .filter(|count| count.task != Task::Deadline)
+                .map(|count| count.open)
+                .sum::<u64>();
+        }
+        due
+    }
+
     /// Waits until all `placed` orders were asked for, and those have ended that are not held up;
     /// which are.
     pub async fn others_end(&self, placed: usize) -> BTreeSet<String> {
@@ -214,8 +228,16 @@ impl Shop {
     /// That each broken record is set aside by everybody who reads it, with its reason, and what is
     /// behind it waits; how many there are.
     pub async fn expect_set_aside(&self, healed: &Healed) -> usize {
-        let rest = async || Moment::of(&self.adapters).await;
-        eventually(rest, Moment::at_rest).await;
+        // Those that are held up somewhere go on elsewhere, until only redrives are left to come.
+        let rest = async || {
+            let earlier = Moment::of(&self.adapters).await;
+            let due = self.due().await;
+            (earlier, due, Moment::of(&self.adapters).await)
+        };
+        let over = |(earlier, due, later): &(Moment, u64, Moment)| {
+            *due == 0 && later.at_rest_since(earlier)
+        };
+        eventually(rest, over).await;
         let mut world = self.look(healed).await;
         let broken = declare(&mut world, healed);
         let report = audit(&world);
