@@ -18,7 +18,7 @@ pub const BUGS: &[(&str, &str)] = &[
     // The same for a record that cannot be read, before it is parked.
     ("offset-before-letter", "consumer::fetch"),
     // A hold that comes again is decided as if it were new.
-    ("again-on-a-repeat", "command_api::inventory_batch"),
+    ("again-on-a-repeat", "command_api::inventory_batch::draft"),
     // An append takes no lock on the order of positions.
     ("no-order-lock", "event_store::postgres::migrate"),
     // The log is read in the order of transactions' numbers.

@@ -14,8 +14,9 @@ use super::own::{self, Own};
 use crate::support::{Client, Place, Reply, Role, eventually};
 
 const APART: Duration = Duration::from_millis(20);
-/// The longest that anything may take to say that something is missing.
-const SAYS_WITHIN: Duration = Duration::from_secs(11);
+/// The longest that anything may take to say that something is missing: a statement that is never
+/// answered, and the search for what came of it.
+const SAYS_WITHIN: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_are_taken_while_kafka_and_cassandra_are_stopped_and_end_afterwards() {
