@@ -152,7 +152,10 @@ async fn roles_that_abort_at_any_point_see_every_order_to_its_end() {
     audit::audit(&place, &adapters, &sent).await;
     let orders = books::agree(&provider.ledger(), &decode(&logs(&adapters).await));
     join_all(roles.into_iter().chain([queries]).map(Role::terminate)).await;
-    println!("{count} aborts, {orders} orders, {:.1?}", begun.elapsed());
+    torture::report(
+        "roles on servers abort at every point",
+        &format!("{count} aborts, {orders} orders, {:.1?}", begun.elapsed()),
+    );
 }
 
 /// What each role is started with, and where it is to abort.

@@ -91,7 +91,6 @@ async fn roles_that_abort_around_a_dead_letter_lose_none_and_heal_all() {
         [services, projectors] = start(&place).await;
         directory.moves_to(&Client::new(services.url(), queries.url()));
     }
-    println!("{} aborts after {:.1?}", 2 * broken.len(), begun.elapsed());
 
     let healed = async || {
         place.run(&REDRIVE).await;
@@ -109,7 +108,15 @@ async fn roles_that_abort_around_a_dead_letter_lose_none_and_heal_all() {
     audit::views_equal_log(&place, &facts).await;
     each_group_has_its_letters(&place, &broken).await;
     futures::future::join_all([services, projectors, queries].map(Role::terminate)).await;
-    println!("{} orders, {:.1?}", orders.0.len(), begun.elapsed());
+    torture::report(
+        "roles on servers abort around a dead letter",
+        &format!(
+            "{} aborts, {} orders, {:.1?}",
+            2 * broken.len(),
+            orders.0.len(),
+            begun.elapsed()
+        ),
+    );
 }
 
 async fn start(place: &Place) -> [Role; 2] {
