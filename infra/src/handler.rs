@@ -170,19 +170,22 @@ where
                 // What is appended proves by its version that the state was not stale. Nothing
                 // and a refusal prove nothing, and are decided over what is there now.
                 _ if !is_fresh => {
-                    before = self.load_fresh(stream).await?;
+                    before = self.read(stream).await?;
                     is_fresh = true;
                     continue;
                 }
-                Ok(_) => {
-                    return Ok(Handled {
-                        token: (before.version > 0).then(|| stream.fact(before.version)),
-                        facts: vec![],
-                        stream: before,
-                    });
+                nothing => {
+                    self.keep(stream, &before);
+                    return match nothing {
+                        Ok(_) => Ok(Handled {
+                            token: (before.version > 0).then(|| stream.fact(before.version)),
+                            facts: vec![],
+                            stream: before,
+                        }),
+                        Err(Refusal::Rejected(rejection)) => Err(HandleError::Rejected(rejection)),
+                        Err(Refusal::Impossible(broken)) => Err(HandleError::Impossible(broken)),
+                    };
                 }
-                Err(Refusal::Rejected(rejection)) => return Err(HandleError::Rejected(rejection)),
-                Err(Refusal::Impossible(broken)) => return Err(HandleError::Impossible(broken)),
             };
             let (facts, after) = self.record(stream, &before, events, origin);
             let request = Append {
@@ -202,7 +205,7 @@ where
                     #[cfg(feature = "planted-bugs")]
                     crate::planted::store_reply(&*self.store, outside).await;
                     let after = Arc::new(after);
-                    self.cache.insert(stream.clone(), after.clone());
+                    self.keep(stream, &after);
                     return Ok(Handled {
                         facts,
                         token: Some(stream.fact(after.version)),
@@ -214,7 +217,7 @@ where
                         return Err(HandleError::Busy(stream.clone()));
                     };
                     tokio::time::sleep(pause).await;
-                    before = self.load_fresh(stream).await?;
+                    before = self.read(stream).await?;
                     is_fresh = true;
                 }
                 Err(AppendError::Repeated(reply)) => return Err(HandleError::Repeated(reply)),
@@ -229,6 +232,15 @@ where
     /// # Errors
     /// [`HandleError::Unreadable`] and [`HandleError::Store`]
     pub async fn load_fresh(
+        &self,
+        stream: &StreamId,
+    ) -> Result<Arc<Loaded<D::State>>, HandleError<D::Rejection>> {
+        let loaded = self.read(stream).await?;
+        self.keep(stream, &loaded);
+        Ok(loaded)
+    }
+
+    async fn read(
         &self,
         stream: &StreamId,
     ) -> Result<Arc<Loaded<D::State>>, HandleError<D::Rejection>> {
@@ -248,11 +260,13 @@ where
                 }
             }
         }
-        let loaded = Arc::new(loaded);
+        Ok(Arc::new(loaded))
+    }
+
+    fn keep(&self, stream: &StreamId, loaded: &Arc<Loaded<D::State>>) {
         if loaded.version > 0 {
             self.cache.insert(stream.clone(), loaded.clone());
         }
-        Ok(loaded)
     }
 
     fn record(
