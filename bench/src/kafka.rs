@@ -78,7 +78,7 @@ pub fn check_complete(brokers: &str, topic: &str, facts: u64) -> anyhow::Result<
             headers: id
                 .next()
                 .and_then(|header| header.value)
-                .map(|value| ("ce_id".to_owned(), value.to_vec().into()))
+                .map(|value| ("ce_id".into(), value.to_vec().into()))
                 .into_iter()
                 .collect(),
             ..Record::default()

@@ -9,6 +9,8 @@ mod kafka;
 mod publisher;
 mod reader;
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Recorded, Service};
@@ -60,8 +62,8 @@ pub struct Record {
     pub key: Option<Bytes>,
     /// The value.
     pub payload: Option<Bytes>,
-    /// Names and values, in their order.
-    pub headers: Vec<(String, Bytes)>,
+    /// Names and values, in their order. The names of ours are not copied.
+    pub headers: Vec<(Cow<'static, str>, Bytes)>,
 }
 
 impl Delivered {

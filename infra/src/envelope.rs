@@ -15,6 +15,18 @@ use crate::bus::Record;
 use crate::codec::{self, Unreadable};
 use crate::event_store::StoredFact;
 
+/// The headers that every record of ours has, before those of its metadata.
+const FIRST: [&str; 9] = [
+    "ce_specversion",
+    "content-type",
+    "ce_id",
+    "ce_type",
+    "ce_source",
+    "ce_subject",
+    "ce_dataschema",
+    "ce_sequence",
+    "ce_position",
+];
 /// The headers that carry metadata, and under which key.
 const METADATA: [(&str, &str); 9] = [
     ("ce_time", "time"),
@@ -48,11 +60,11 @@ pub const DEAD_LETTER: [&str; 8] = [
 /// # Errors
 /// [`Unreadable`] where the metadata is not a flat object of strings.
 pub fn record_of(fact: &StoredFact) -> Result<Record, Unreadable> {
-    let metadata: BTreeMap<&str, String> = serde_json::from_slice(&fact.metadata)
+    let mut metadata: BTreeMap<&str, String> = serde_json::from_slice(&fact.metadata)
         .map_err(|e| Unreadable::Broken(format!("metadata: {e}")))?;
     let StoredFact { id, name, .. } = fact;
-    let mut headers: Vec<(String, Bytes)> = Vec::with_capacity(9 + METADATA.len());
-    let mut put = |key: &str, value: String| headers.push((key.to_owned(), value.into()));
+    let mut headers = Vec::with_capacity(FIRST.len() + METADATA.len());
+    let mut put = |key: &'static str, value: String| headers.push((key.into(), value.into()));
     put("ce_specversion", "1.0".to_owned());
     put("content-type", "application/json".to_owned());
     put("ce_id", id.to_string());
@@ -63,8 +75,8 @@ pub fn record_of(fact: &StoredFact) -> Result<Record, Unreadable> {
     put("ce_sequence", id.sequence.to_string());
     put("ce_position", fact.position.to_string());
     for (header, key) in METADATA {
-        if let Some(value) = metadata.get(key) {
-            put(header, value.clone());
+        if let Some(value) = metadata.remove(key) {
+            put(header, value);
         }
     }
     Ok(Record {
@@ -72,6 +84,13 @@ pub fn record_of(fact: &StoredFact) -> Result<Record, Unreadable> {
         payload: Some(fact.payload.clone()),
         headers,
     })
+}
+
+/// The name of a header, copied where it is none of ours.
+pub fn header_name(name: &str) -> Cow<'static, str> {
+    let ours = FIRST.into_iter().chain(METADATA.map(|(header, _)| header));
+    let known = ours.into_iter().find(|known| *known == name);
+    known.map_or_else(|| name.to_owned().into(), Cow::Borrowed)
 }
 
 /// The fact of a record.
@@ -114,6 +133,9 @@ pub fn subject_of(record: &Record) -> String {
     let subject = text(record, "ce_subject").ok().flatten();
     let key = || String::from_utf8_lossy(record.key.as_deref().unwrap_or_default());
     let subject = subject.map_or_else(key, Cow::Borrowed);
+    if subject.len() <= MAX_SUBJECT_CHARS && !subject.contains('\0') {
+        return subject.into_owned();
+    }
     let subject = subject.chars().take(MAX_SUBJECT_CHARS);
     subject
         .map(|c| if c == '\0' { '\u{2400}' } else { c })
@@ -142,18 +164,21 @@ pub fn schema_of(name: &str, version: &str) -> String {
 
 /// The metadata as waybill writes it: its keys in their order.
 fn metadata_of(record: &Record) -> Result<Bytes, Unreadable> {
-    let mut json = String::with_capacity(512);
+    let mut json = Vec::with_capacity(512);
     for (header, key) in METADATA {
         if let Some(value) = text(record, header)? {
-            json.push(if json.is_empty() { '{' } else { ',' });
-            let value = serde_json::to_string(value).map_err(|e| broken(e.to_string()))?;
-            json.push_str(&format!("\"{key}\":{value}"));
+            json.push(if json.is_empty() { b'{' } else { b',' });
+            // Keys of ours, which need no escapes.
+            json.push(b'"');
+            json.extend_from_slice(key.as_bytes());
+            json.extend_from_slice(b"\":");
+            serde_json::to_writer(&mut json, value).map_err(|e| broken(e.to_string()))?;
         }
     }
     if json.is_empty() {
-        json.push('{');
+        json.push(b'{');
     }
-    json.push('}');
+    json.push(b'}');
     Ok(json.into())
 }
 
@@ -265,7 +290,7 @@ mod tests {
         let mut record = completed();
         record
             .headers
-            .push(("b3".to_owned(), Bytes::from_static(b"\xff")));
+            .push(("b3".into(), Bytes::from_static(b"\xff")));
         assert_eq!(fact_of(&record).unwrap(), fact_of(&completed()).unwrap());
     }
 }

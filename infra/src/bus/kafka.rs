@@ -10,6 +10,7 @@ mod offsets;
 mod place;
 mod publisher;
 mod reader;
+mod record;
 mod subscription;
 mod topics;
 

@@ -243,7 +243,7 @@ impl From<&Record> for Original {
             key: record.key.as_ref().map(Text::of),
             payload: record.payload.as_ref().map(Text::of),
             headers: headers
-                .map(|(name, value)| (name.clone(), Text::of(value)))
+                .map(|(name, value)| (name.clone().into_owned(), Text::of(value)))
                 .collect(),
         }
     }
@@ -267,7 +267,7 @@ impl Original {
             key: self.key.as_ref().map(Text::bytes),
             payload: self.payload.as_ref().map(Text::bytes),
             headers: headers
-                .map(|(name, value)| (name.clone(), value.bytes()))
+                .map(|(name, value)| (name.clone().into(), value.bytes()))
                 .collect(),
         }
     }
@@ -322,8 +322,8 @@ mod tests {
             key: None,
             payload: Some(Bytes::from_static(b"\xff\x00\xfe{")),
             headers: vec![
-                ("ce_id".to_owned(), Bytes::from_static(b"order-1-1")),
-                ("b3".to_owned(), Bytes::from_static(b"\xc3\x28")),
+                ("ce_id".into(), Bytes::from_static(b"order-1-1")),
+                ("b3".into(), Bytes::from_static(b"\xc3\x28")),
             ],
         };
         let kept = serde_json::to_string(&Original::from(&record)).unwrap();

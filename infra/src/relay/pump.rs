@@ -346,7 +346,7 @@ pub(super) fn send(
     let mut answer = Err(Refused::Never("it has no record".to_owned()));
     for mut record in records_of(fact) {
         if again {
-            record.headers.push((REPLAY.to_owned(), "true".into()));
+            record.headers.push((REPLAY.into(), "true".into()));
         }
         answer = session.send(&record);
         if !matches!(answer, Err(Refused::Never(_))) {

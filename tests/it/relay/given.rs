@@ -162,7 +162,9 @@ impl Given {
                         key: message.key().map(bytes),
                         payload: message.payload().map(bytes),
                         headers: headers
-                            .map(|header| (header.key.to_owned(), bytes(header.value.unwrap())))
+                            .map(|header| {
+                                (header.key.to_owned().into(), bytes(header.value.unwrap()))
+                            })
                             .collect(),
                     });
                 }

@@ -50,7 +50,7 @@ fn stored() -> Vec<StoredFact> {
 fn headers_of(record: &Record) -> Value {
     let texts = record.headers.iter().map(|(key, value)| {
         let text = String::from_utf8(value.to_vec()).unwrap();
-        (key.clone(), Value::from(text))
+        (key.to_string(), Value::from(text))
     });
     Value::Object(texts.collect::<Map<_, _>>())
 }

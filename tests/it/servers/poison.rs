@@ -141,8 +141,8 @@ pub fn rubbish(order: &str) -> Record {
         key: Some(order.to_owned().into()),
         payload: Some(r#"{"type":"delivery.req"#.into()),
         headers: vec![
-            ("ce_id".to_owned(), id.into()),
-            ("ce_subject".to_owned(), order.to_owned().into()),
+            ("ce_id".into(), id.into()),
+            ("ce_subject".into(), order.to_owned().into()),
         ],
     }
 }

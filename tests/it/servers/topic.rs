@@ -42,7 +42,7 @@ fn read_partition(client: &ClientConfig, topic: &str, number: i32) -> Vec<Record
             key: message.key().map(bytes),
             payload: message.payload().map(bytes),
             headers: headers
-                .map(|header| (header.key.to_owned(), bytes(header.value.unwrap())))
+                .map(|header| (header.key.to_owned().into(), bytes(header.value.unwrap())))
                 .collect(),
         });
     }

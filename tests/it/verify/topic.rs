@@ -19,7 +19,7 @@ use crate::relay::given::{Given, batch};
 fn header(record: &mut Record, name: &str, value: &str) {
     record.headers.retain(|(known, _)| known != name);
     let value = value.to_owned().into();
-    record.headers.push((name.to_owned(), value));
+    record.headers.push((name.to_owned().into(), value));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -236,7 +236,7 @@ fn published(message: &impl Message) -> Option<Published> {
     let header = |name: &str| {
         let mut all = message.headers()?.iter();
         let value = all.find(|header| header.key == name)?.value?;
-        Some((name.to_owned(), Bytes::copy_from_slice(value)))
+        Some((envelope::header_name(name), Bytes::copy_from_slice(value)))
     };
     let record = Record {
         headers: vec![header("ce_id")?],

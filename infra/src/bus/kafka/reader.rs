@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::member::Quiet;
-use super::subscription::record;
+use super::record::record;
 use super::{KafkaPlace, KafkaPublisher, NO_GROUP};
 use crate::bus::{BusError, Ends, Partition, PartitionReader, Publisher, Record, TopicReader};
 

@@ -17,20 +17,20 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use domain::{Position, Service};
 use futures::{FutureExt, Stream, StreamExt};
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::member::{Member, list};
+use super::record::record;
 use super::{KafkaPlace, Membership};
-use crate::bus::{BusError, Delivered, Partition, Polled, Record, Subscription};
+use crate::bus::{BusError, Delivered, Partition, Polled, Subscription};
 use crate::envelope;
 
 /// Records that the client fetches ahead, of each partition; small, with a short wait where they
@@ -377,17 +377,4 @@ fn is_of_a_rebalance(e: &KafkaError) -> bool {
                 | RDKafkaErrorCode::AssignmentLost
         )
     )
-}
-
-pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().into_iter().flat_map(Headers::iter);
-    let headers = headers.map(|header| {
-        let value = Bytes::copy_from_slice(header.value.unwrap_or_default());
-        (header.key.to_owned(), value)
-    });
-    Record {
-        key: message.key().map(Bytes::copy_from_slice),
-        payload: message.payload().map(Bytes::copy_from_slice),
-        headers: headers.collect(),
-    }
 }

@@ -51,7 +51,7 @@ pub async fn a_parked_fact_is_kept_as_it_was_given(stores: impl Parking) {
         original: Some(Original::from(&Record {
             key: Some("é key".into()),
             payload: Some(b"\xff\x00\xfe".to_vec().into()),
-            headers: vec![("ce_id".to_owned(), "a\0b".into())],
+            headers: vec![("ce_id".into(), "a\0b".into())],
         })),
         replacement: Some(Replacement {
             name: "order.completed".to_owned(),

@@ -1,5 +1,7 @@
 //! Records that are no facts of ours, and the copies of those that could not be taken.
 
+use std::borrow::Cow;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -88,11 +90,11 @@ async fn a_dead_letter_is_the_record_as_it_was_and_says_why() {
     assert_eq!(letter.key(), record.key.as_deref());
     assert_eq!(letter.payload(), record.payload.as_deref());
     let headers: Vec<_> = letter.headers().unwrap().iter().collect();
-    let headers: Vec<(String, Bytes)> = headers
+    let headers: Vec<(Cow<str>, Bytes)> = headers
         .iter()
         .map(|header| {
             let value = Bytes::copy_from_slice(header.value.unwrap());
-            (header.key.to_owned(), value)
+            (header.key.into(), value)
         })
         .collect();
     let (original, why) = headers.split_at(record.headers.len());
@@ -107,7 +109,7 @@ async fn a_dead_letter_is_the_record_as_it_was_and_says_why() {
         ("dlq-attempts", "3".to_owned()),
         ("dlq-parked-at", row.parked_at.to_string()),
     ];
-    let expected = expected.map(|(key, value)| (key.to_owned(), Bytes::from(value)));
+    let expected = expected.map(|(key, value)| (key.into(), Bytes::from(value)));
     assert_eq!(why, expected);
 }
 

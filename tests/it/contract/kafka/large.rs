@@ -1,6 +1,8 @@
 //! Records of the largest size that brokers take, by any of their parts: each is set aside, with a row
 //! that its store takes and a letter that the brokers take, for what is not would hold up its partition.
 
+use std::borrow::Cow;
+
 use domain::Service;
 use infra::bus::{Delivered, Record};
 use infra::event_store::{Original, ParkedRow};
@@ -43,7 +45,7 @@ fn large(bytes: usize) -> String {
 fn larges(fact: &Record) -> [(Record, &'static str); 6] {
     let with = |header: &str, value: String| {
         let mut record = fact.clone();
-        let of_name = |(name, _): &&mut (String, _)| name == header;
+        let of_name = |(name, _): &&mut (Cow<_>, _)| name == header;
         record.headers.iter_mut().find(of_name).unwrap().1 = value.into();
         record
     };
@@ -64,8 +66,8 @@ fn larges(fact: &Record) -> [(Record, &'static str); 6] {
     // A reason as long as it may be, so that there is no room for it.
     let mut many = with("ce_type", large(REASON));
     let value = large(SMALL);
-    let headers =
-        (0..(LARGE - REASON) / SMALL_ON_WIRE).map(|n| (format!("n-{n:04}"), value.clone().into()));
+    let headers = (0..(LARGE - REASON) / SMALL_ON_WIRE)
+        .map(|n| (format!("n-{n:04}").into(), value.clone().into()));
     many.headers.extend(headers);
     let value = Record {
         payload: Some(large(LARGE).into()),

@@ -118,7 +118,7 @@ impl Kind {
             | Self::LargeKey => value,
         });
         let says = format!("{} {fact}", self.name());
-        record.headers.push((MARK.to_owned(), says.into()));
+        record.headers.push((MARK.into(), says.into()));
         match self {
             Self::CutOff | Self::Nul | Self::NotUtf8 | Self::OtherShape => {}
             Self::Empty => record.payload = None,

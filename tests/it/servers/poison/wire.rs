@@ -212,7 +212,7 @@ impl<'a> Cursor<'a> {
         let headers = (0..self.signed()).map(|_| {
             let name = self.field().unwrap();
             let name = String::from_utf8(name.into()).unwrap();
-            (name, self.field().unwrap_or_default())
+            (name.into(), self.field().unwrap_or_default())
         });
         Record {
             headers: headers.collect(),
