@@ -1,21 +1,28 @@
 //! Bodies and path parameters, with errors that name the field.
 
-use axum::RequestExt;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::values::Invalid;
+use futures::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::str::FromStr;
+use std::time::Duration;
+use tokio::time::timeout;
 
 use super::Problem;
 
 /// The largest body: an order of 100 lines has some 12 KiB.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+/// As much is read of one that is larger: a connection that is closed with something unread in it is
+/// reset, and the answer may be lost with it.
+const READ_BYTES: usize = 2 * MAX_BODY_BYTES;
+/// How long the rest of a body that is refused is waited for: it is on its way.
+const BODY_WITHIN: Duration = Duration::from_millis(100);
 
 /// A JSON body, and its canonical form: the same for bodies that mean the same.
 #[derive(Debug, Clone)]
@@ -53,20 +60,42 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
 /// The request with all of its body in memory.
 pub(super) async fn read(request: Request) -> Result<Request, Problem> {
-    // It says how long the body may be, as a layer has it.
-    let (parts, body) = request.with_limited_body().into_parts();
-    let bytes = bytes_of(Request::new(body), &()).await?;
+    let (parts, body) = request.into_parts();
+    let mut all = Request::new(body);
+    DefaultBodyLimit::max(READ_BYTES).apply(&mut all);
+    let bytes = bytes_of(all, &()).await?;
+    if bytes.len() > MAX_BODY_BYTES {
+        return Err(too_large());
+    }
     Ok(Request::from_parts(parts, bytes.into()))
+}
+
+/// Reads the body of a request that is refused, and keeps nothing of it.
+pub(super) async fn discard(request: Request) {
+    let mut body = request.into_body().into_data_stream();
+    let rest = async {
+        let mut left = READ_BYTES;
+        while left > 0
+            && let Some(Ok(data)) = body.next().await
+        {
+            left = left.saturating_sub(data.len());
+        }
+    };
+    timeout(BODY_WITHIN, rest).await.ok();
 }
 
 async fn bytes_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|e| {
         if e.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("the body has more than {MAX_BODY_BYTES} bytes");
-            return Problem::new(e.status(), "body-too-large", detail);
+            return too_large();
         }
         Problem::new(StatusCode::BAD_REQUEST, "body-unreadable", e.body_text())
     })
+}
+
+fn too_large() -> Problem {
+    let detail = format!("the body has more than {MAX_BODY_BYTES} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 
 /// Where an object is meant, serde takes an array of its fields too, which is nothing that a

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Problem;
-use super::body::read;
+use super::body::discard;
 use super::token::waits;
 
 /// Nobody comes any more, where nobody came for so long: longer than a request is on its way.
@@ -35,9 +35,6 @@ const AT_DOOR: u32 = 1024;
 /// For how long whoever comes is answered, at most: busy clients have used all of their connections
 /// by then. A server with little time to end takes less.
 const AT_MOST: Duration = Duration::from_millis(500);
-
-/// How long the rest of a body that is refused is waited for: it is on its way.
-const BODY_WITHIN: Duration = Duration::from_millis(100);
 
 /// Puts an end to `routes` at `listener`: from `stop` on nobody is let in and requests are refused,
 /// and once the future is ready, which is `within` so long, the connections can be closed.
@@ -130,8 +127,7 @@ impl End {
 
 async fn unless_over(State(end): State<Arc<End>>, request: Request, next: Next) -> Response {
     if end.stop.is_cancelled() {
-        // Unread, it would be answered by a connection that is reset.
-        timeout(BODY_WITHIN, read(request)).await.ok();
+        discard(request).await;
     } else if waits(&request) {
         tokio::select! {
             biased;

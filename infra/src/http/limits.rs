@@ -13,7 +13,7 @@ use std::panic::AssertUnwindSafe;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::body::read;
+use super::body::{discard, read};
 use super::gate::Gate;
 use super::token::waits;
 use super::{MAX_BODY_BYTES, Problem};
@@ -67,6 +67,7 @@ struct Limits {
 
 async fn bounded(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     let Ok(_permit) = limits.in_flight.try_acquire() else {
+        discard(request).await;
         return overloaded();
     };
     // How fast a client sends says nothing of how busy we are, and whoever is refused unread may take
