@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{interval, timeout};
 
+use super::connection::Outcome;
 use super::load::{Load, Sent, percentiles};
 use super::stack::Stack;
+use super::wrong::Wrong;
 use crate::oracle::{Book, expect_clean};
 use crate::support::{eventually_within, torture};
 
@@ -131,10 +133,15 @@ async fn beside(stack: &Stack, load: impl Future<Output = Vec<Sent>>) -> (Vec<Se
     }
 }
 
-/// Those that were neither accepted nor refused, nor wrong and told so.
+/// Those that were neither accepted nor refused, nor wrong and told so. Who sends more than anybody
+/// takes may lose the answer: what is thrown away is not waited for as long as it may take to come.
 fn others(sent: &[Sent]) -> Vec<String> {
-    let others = sent
-        .iter()
-        .filter(|sent| !sent.is_accepted() && !sent.is_refused() && !sent.is_told());
+    let cut_off = |sent: &Sent| {
+        let nobody = matches!(sent.outcome, Outcome::NobodyThere);
+        nobody && Wrong::of(sent.number) == Some(Wrong::TooLarge)
+    };
+    let others = sent.iter().filter(|sent| {
+        !sent.is_accepted() && !sent.is_refused() && !sent.is_told() && !cut_off(sent)
+    });
     others.take(5).map(|sent| format!("{sent:?}")).collect()
 }
