@@ -10,7 +10,7 @@
 
 mod draft;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::inventory::{reservation, stock};
@@ -101,9 +101,8 @@ impl Decider {
     pub async fn run(mut self) {
         let size = metrics::histogram!("waybill_reservations_batch_size");
         let queue = metrics::gauge!("waybill_reservations_queue");
-        let (mut waiting, mut taken) = (VecDeque::new(), Vec::with_capacity(BATCH));
-        while !waiting.is_empty() || self.jobs.recv_many(&mut taken, BATCH).await > 0 {
-            waiting.extend(taken.drain(..));
+        let mut waiting = Vec::with_capacity(BATCH);
+        while !waiting.is_empty() || self.jobs.recv_many(&mut waiting, BATCH).await > 0 {
             let fit = of_one_request(&waiting);
             let batch: Vec<_> = waiting.drain(..fit).collect();
             size.record(batch.len() as f64);
@@ -287,7 +286,7 @@ impl Decider {
 }
 
 /// How many of them, from the first on, fit into one request.
-fn of_one_request(waiting: &VecDeque<Job>) -> usize {
+fn of_one_request(waiting: &[Job]) -> usize {
     let facts = waiting.iter().scan(0, |sum, job| {
         *sum += match &job.command {
             reservation::Command::Hold { lines } => lines.len() + 1,
