@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -13,10 +13,10 @@ use std::panic::AssertUnwindSafe;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::Problem;
 use super::body::{discard, read};
 use super::gate::Gate;
 use super::token::waits;
-use super::{MAX_BODY_BYTES, Problem};
 use crate::telemetry::trace;
 
 /// Requests at once; one more is refused at once, so that memory is bounded. What keeps latency is
@@ -26,7 +26,7 @@ pub const MAX_IN_FLIGHT: usize = 2048;
 /// The longest that a request may take: past any wait of its own.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(70);
 
-/// How long a client may take to send a body of [`MAX_BODY_BYTES`].
+/// How long a client may take to send a body of [`MAX_BODY_BYTES`](super::MAX_BODY_BYTES).
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 
 /// Puts the limits around `routes`, and answers unknown paths and methods with problems.
@@ -43,7 +43,6 @@ pub fn with_limits<S: Clone + Send + Sync + 'static>(
     routes
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(limits, bounded))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(api, measured))
         .layer(from_fn(caught))
 }
